@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "net/executor.h"
+
+namespace shardmill::engine {
+
+/// A command that is answered by the control plane, not on a shard. Owns its text: the connection's buffers are gone
+/// by the time it is looked at.
+struct ControlRequest {
+    enum class Kind : std::uint8_t { Batch, Snapshot, StatsBatch, StatsSnapshot };
+    Kind kind = Kind::Batch;
+    std::string arguments;  // the line after the command word
+    std::string payload;    // batch run - payload=<bytes>
+    net::ConnectionId connection{};
+};
+
+/// Where reactors hand such commands over. Called on reactor threads: queues and returns, never blocks. Every submitted
+/// request is answered exactly once through net::Replier, unless its connection closes first.
+class ControlPort {
+   public:
+    virtual ~ControlPort() = default;
+    virtual void submit(ControlRequest request) = 0;
+    /// Waiters on behalf of this connection can be forgotten.
+    virtual void connection_closed(net::ConnectionId connection) = 0;
+};
+
+}  // namespace shardmill::engine

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "store/item.h"
+
+namespace shardmill::store {
+
+/// Shared by everybody who takes part in one scan; outlives the pins.
+struct CutState {
+    /// Set by a shard that had to take memory back from the scan: what was not scanned by then is lost, the scan must
+    /// fail with that reason. Reading a segment that is still pinned stays safe.
+    std::atomic<bool> failed{false};
+};
+
+/// One segment held still for a scan: its bytes [0, bytes) do not change until it is released.
+struct PinnedSegment {
+    std::uint32_t shard = 0;
+    std::uint32_t segment = 0;  // the shard's own id
+    std::uint32_t bytes = 0;    // filled at the moment of the cut
+    const char* data = nullptr;
+    std::uint64_t sequence = 0;
+    std::vector<std::uint32_t> dead;  // offsets that had died before the cut without a mark in the log, ascending
+
+    std::uint64_t derived_cas(std::uint32_t offset) const noexcept { return sequence << 24 | offset / kItemAlign; }
+};
+
+/// A shard as it was at one moment: every item that was live then is in exactly one of the segments.
+struct ShardCut {
+    std::uint32_t shard = 0;
+    std::uint32_t now = 0;    // unix seconds of the cut: what had expired then is not part of it
+    std::uint64_t items = 0;  // live items, those that expired unnoticed included
+    std::uint64_t bytes = 0;  // their bytes in the log
+    std::vector<PinnedSegment> segments;  // in the order in which eviction would take them
+    std::shared_ptr<CutState> state;
+};
+
+/// Calls `visit(const ItemView&)` for every item of the segment that was live at the cut. Without any lock, from any
+/// thread, while the segment is pinned.
+template <typename Visitor>
+void visit_items(const PinnedSegment& segment, std::uint32_t now, Visitor&& visit) {
+    auto dead = segment.dead.begin();
+    for (std::uint32_t offset = 0; offset < segment.bytes;) {
+        const ItemView item = decode_item(segment.data + offset, segment.derived_cas(offset));
+        bool live = !item.header.has(ItemHeader::kDead) && !item.expired(now);
+        if (dead != segment.dead.end() && *dead == offset) {
+            ++dead;
+            live = false;
+        }
+        if (live) visit(item);
+        offset += item.bytes;
+    }
+}
+
+}  // namespace shardmill::store
