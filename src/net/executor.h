@@ -27,8 +27,8 @@ struct PinnedValue {
 
 /// Space in the log that a large value is received into, outside any lock, before its command is executed.
 struct Upload {
-    char* value = nullptr;   // room for the value; the CR LF is not stored. nullptr: refused, see `refusal`
-    std::uint64_t token = 0; // the executor's own handle
+    char* value = nullptr;    // room for the value; the CR LF is not stored. nullptr: refused
+    std::uint64_t token = 0;  // the executor's own handle; of a refusal, why
 };
 
 /// One key's worth of a command: what a turn groups by shard. A get of n keys is n of these that share one request.
@@ -41,7 +41,9 @@ struct Operation {
     bool deferred;              // out: the reply comes later through Reactor inbox; the connection waits for it
     std::uint32_t reply_begin;  // out: bytes of ReplyArena::text
     std::uint32_t reply_end;
-    std::int32_t pinned;        // out: index into ReplyArena::pinned sent after the text, then CR LF; -1: none
+    std::int32_t pinned;        // out: index into ReplyArena::pinned; -1: none, the reply is all text
+    std::uint32_t pinned_at;    // out, with pinned: the value is sent between the text up to here and the rest of the
+                                // text, which begins with the CR LF after the value
     ConnectionId connection;
     Upload upload;              // in: where the value is, if it did not come in request->value
     bool uploaded;              // in: `upload` holds the value (or its refusal), request->value is empty
