@@ -1,0 +1,122 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compute/job_limits.h"
+#include "compute/registry.h"
+#include "store/cut.h"
+
+namespace shardmill::compute {
+
+/// Which items a job looks at, beside the pipeline's own filters: the options `prefix=` and
+/// `glob=`. Empty: all.
+struct KeySelection {
+    std::string_view prefix;
+    std::string_view glob;
+};
+
+/// What is wrong with a pipeline, and where.
+struct PipelineError {
+    static constexpr std::size_t kNoPosition = static_cast<std::size_t>(-1);
+    std::size_t position = kNoPosition;  // byte offset in the pipeline's text, counted from 0
+    std::string message;                 // one line, without the position
+
+    /// "<message> at character <position + 1>", for CLIENT_ERROR.
+    std::string text() const;
+};
+
+/// A compiled pipeline: immutable, shared by all workers of a job, any thread.
+class Program {
+ public:
+    struct Impl;
+    explicit Program(std::unique_ptr<Impl> impl) noexcept;
+    ~Program();
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    /// As it was written.
+    const std::string& text() const noexcept;
+    /// Names of the members of each row's JSON object, in their order.
+    const std::vector<std::string>& columns() const noexcept;
+    /// False: keys and item headers are enough, no value is touched.
+    bool reads_values() const noexcept;
+
+    const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Texts longer than this are refused.
+inline constexpr std::size_t kMaxPipelineBytes = 64u << 10;
+
+/// `registry` must outlive the program. Cheap enough for the control thread (regular expressions
+/// are built here); never on a reactor.
+std::expected<std::shared_ptr<const Program>, PipelineError> compile(
+    std::string_view pipeline, const Registry& registry, const KeySelection& selection = {});
+
+/// What a partial has seen so far.
+struct Counters {
+    std::uint64_t scanned = 0;  // live items
+    std::uint64_t matched = 0;  // of those, passed all filters
+    std::uint64_t failed =
+        0;  // passed the key's filters, but the value is not the JSON that was asked for
+    std::uint64_t bytes = 0;  // bytes of the scanned items in the log
+};
+
+/// A row of the result: an item. Keys are any bytes, up to kMaxRowKeyBytes; values are JSON
+/// objects, except where a plug-in chose otherwise.
+struct Row {
+    std::string key;
+    std::string value;
+};
+inline constexpr std::size_t kMaxRowKeyBytes = 65535;
+
+struct Result {
+    std::vector<Row> rows;  // ordered and limited
+    Counters counters;
+};
+
+/// One worker's share of a job. Used by one thread at a time. Its memory counts against the budget
+/// until it is destroyed.
+class Partial {
+ public:
+    static std::expected<Partial, JobError> start(std::shared_ptr<const Program> program,
+                                                  std::shared_ptr<JobBudget> budget);
+    ~Partial();
+    Partial(Partial&&) noexcept;
+    Partial& operator=(Partial&&) noexcept;
+
+    /// Maps every item of the segment that was live at the cut; `now` is the cut's. The segment
+    /// must stay pinned during the call and can be released after it. `stop` is looked at once per
+    /// block of items. After an error the partial is good for nothing but being destroyed.
+    std::expected<void, JobError> map(const store::PinnedSegment& segment, std::uint32_t now,
+                                      const std::atomic<bool>& stop);
+
+    /// Adds a partial of the same program to this one.
+    std::expected<void, JobError> merge(Partial&& other);
+
+    /// The partial as bytes, to be added to another one elsewhere. Any bytes can be given to load.
+    std::expected<std::string, JobError> save();
+    std::expected<void, JobError> load(std::string_view bytes);
+
+    /// The rows, in order. Once.
+    std::expected<Result, JobError> finish();
+
+    /// May be read by the owning thread only.
+    const Counters& counters() const noexcept;
+
+ private:
+    struct Impl;
+    explicit Partial(std::unique_ptr<Impl> impl) noexcept;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shardmill::compute
