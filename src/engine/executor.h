@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/control_port.h"
+#include "engine/counters.h"
+#include "engine/stats.h"
+#include "net/executor.h"
+#include "store/shard_set.h"
+
+namespace shardmill::engine {
+
+struct ExecutorConfig {
+    std::uint32_t reactor = 0;               // this executor's reactor
+    std::uint32_t reactors = 1;              // of how many; they share the housekeeping
+    std::uint64_t item_bytes_max = 1 << 20;  // -I
+    bool flush_enabled = true;               // false: -F
+    base::UnixSeconds started_at =
+        0;  // absolute deadlines up to here are in the past, whatever the clock says
+    base::UnixSeconds (*clock)() noexcept = base::unix_now;
+};
+
+/// What an executor works with. Everything pointed to outlives it.
+struct ExecutorParts {
+    store::ShardSet* shards = nullptr;
+    Counters* counters = nullptr;      // this executor's own
+    Statistics* statistics = nullptr;  // shared by all
+    ControlPort* control = nullptr;    // nullptr: batch and snapshot commands are refused
+};
+
+/// Executes a turn's requests on the shards: operations are grouped by shard, every shard touched
+/// is locked for a bounded run of them, and the replies are composed under the lock. One object per
+/// reactor, on its thread only.
+class RequestExecutor final : public net::Executor {
+ public:
+    RequestExecutor(const ExecutorConfig& config, const ExecutorParts& parts);
+    ~RequestExecutor() override;
+    RequestExecutor(const RequestExecutor&) = delete;
+    RequestExecutor& operator=(const RequestExecutor&) = delete;
+
+    void execute(std::span<net::Operation> operations, net::ReplyArena& replies) noexcept override;
+    net::Upload reserve(const protocol::Request& request) noexcept override;
+    void abandon(net::Upload upload) noexcept override;
+    void release(const net::PinnedValue& value) noexcept override;
+    void connection_closed(net::ConnectionId connection) noexcept override;
+    bool housekeep() noexcept override;
+
+ private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shardmill::engine

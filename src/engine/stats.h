@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/counters.h"
+#include "net/executor.h"
+#include "store/shard_set.h"
+
+namespace shardmill::engine {
+
+/// Where the figures come from. Everything pointed to outlives Statistics.
+struct StatsProviders {
+    store::ShardSet* shards = nullptr;
+    std::vector<const Counters*> counters;                    // one per executor
+    std::vector<const net::ConnectionCounters*> connections;  // one per reactor
+    std::uint32_t reactors = 1;                               // -t
+    std::uint32_t connections_max = 1024;                     // -c
+    std::uint64_t memory_limit = 64u << 20;                   // -m, bytes
+    base::UnixSeconds started_at = 0;
+    std::vector<std::pair<std::string, std::string>>
+        settings;  // lines of `stats settings`, in order
+};
+
+/// One line of a report.
+struct Stat {
+    std::string name;
+    std::string value;
+};
+
+/// The `stats` command and its sub-commands. One object for the whole server, used by all reactors
+/// and the control plane: any thread. Takes shard locks one after the other; never call it with one
+/// held.
+class Statistics {
+ public:
+    explicit Statistics(StatsProviders providers);
+
+    /// Appends the whole reply of `stats <arguments>` to `reply`: the lines and END, RESET, or
+    /// ERROR. The sub-commands answered by the control plane (batch, snapshot) are not known here.
+    void report(std::string_view arguments, base::UnixSeconds now, std::string& reply);
+
+    /// The figures of plain `stats`, for other ways of showing them.
+    std::vector<Stat> general(base::UnixSeconds now);
+
+    /// `stats reset`: counters count from zero again as far as any report can tell. What describes
+    /// the present (items, bytes, connections) is untouched.
+    void reset(base::UnixSeconds now);
+
+ private:
+    struct Totals;
+    struct ConnectionTotals {
+        std::uint64_t current = 0;
+        std::uint64_t total = 0;
+        std::uint64_t rejected = 0;
+        std::uint64_t bytes_read = 0;
+        std::uint64_t bytes_written = 0;
+        std::uint64_t turns = 0;
+        std::uint64_t yields = 0;
+        std::uint64_t buffer_bytes = 0;
+    };
+    using CounterValues = std::array<std::uint64_t, kCounters>;
+
+    CounterValues sum_counters() const noexcept;
+    ConnectionTotals sum_connections() const noexcept;
+    store::ShardStats sum_shards(base::UnixSeconds now) const noexcept;
+    Totals collect(base::UnixSeconds now);
+
+    const StatsProviders providers_;
+    std::mutex baseline_mutex_;  // held for a copy of the baselines only
+    CounterValues counters_baseline_{};
+    ConnectionTotals connections_baseline_;
+};
+
+}  // namespace shardmill::engine
