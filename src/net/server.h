@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/executor.h"
+#include "runtime/task_queue.h"
+#include "uring/features.h"
+
+namespace shardmill::net {
+
+/// What a server listens on and how much it lets in. The defaults are memcached's.
+struct ServerConfig {
+    std::uint32_t reactors = 4;  // -t: threads with a ring and connections of their own
+    int tcp_port = 11211;  // -p: -1 an ephemeral one, 0 no TCP (except hosts of -l with a port)
+    std::vector<std::string> listen;       // -l: each may hold several hosts, separated by , or ;
+    std::string unix_path;                 // -s: if set, nothing listens on TCP
+    std::uint32_t unix_mode = 0700;        // -a
+    int backlog = 1024;                    // -b
+    std::uint32_t connections_max = 1024;  // -c: over it a client is told so and dropped
+
+    // Limits of one connection. They exist for tests to set small; the defaults are meant to be
+    // kept.
+    std::uint32_t upload_bytes_min = 32u << 10;  // values from here on go straight into the log
+    std::uint32_t output_bytes_max =
+        2u << 20;  // pending output at which a connection is no longer listened to
+    std::uint32_t backlog_bytes_max =
+        256u << 10;  // received, not yet parsed bytes at which receiving pauses
+    std::uint32_t line_bytes_max = 8u << 20;         // a `get` line may be this long
+    std::uint32_t turn_requests_max = 1024;          // operations of one connection in one turn
+    std::uint32_t batch_operations_max = 512;        // operations handed to the executor at once
+    std::uint32_t receive_buffers = 256;             // per reactor, power of two
+    std::uint32_t receive_buffer_bytes = 16u << 10;  // each
+    std::uint32_t batch_wait_us = 40;    // longest time a busy reactor waits for company; 0: never
+    std::uint32_t stop_drain_ms = 1000;  // how long stop() lets pending output drain
+
+    uring::FeatureSet disabled_features;  // plainer paths on purpose, for tests and diagnosis
+};
+
+/// A socket that is being listened on.
+struct BoundAddress {
+    enum class Kind : std::uint8_t { Tcp4, Tcp6, Unix };
+    Kind kind;
+    std::uint16_t port;   // 0 for Unix
+    std::string address;  // numeric address or path
+};
+
+/// The data plane's I/O: listeners, reactors and their connections. Built, started and stopped by
+/// one thread (main); everything else happens on the reactors' threads.
+class Server {
+ public:
+    /// One executor per reactor, called on that reactor's thread only; they outlive the server.
+    /// Nothing happens yet, but `tasks` and `replier` can be handed around.
+    Server(ServerConfig config, std::vector<Executor*> executors);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    /// Opens the listening sockets without accepting: for what must happen between that and `start`
+    /// (dropping privileges). On failure says what is wrong and what to do. Raises RLIMIT_NOFILE to
+    /// what `connections_max` needs.
+    std::expected<void, std::string> listen();
+
+    /// Probes the kernel, listens if that has not been done, starts the reactors and accepts. On
+    /// failure says what is wrong and what to do; nothing is left running.
+    std::expected<void, std::string> start();
+
+    /// Stops accepting, lets pending output drain for a bounded time, closes everything, joins the
+    /// reactors. Every upload and pin has been given back to its executor when this returns.
+    /// Idempotent; not from a reactor.
+    void stop();
+
+    std::uint32_t reactors() const noexcept;
+
+    /// Inbox of a reactor. Posted tasks run on that reactor's thread between turns; those posted
+    /// before `start` run when it starts.
+    runtime::TaskQueue& tasks(std::uint32_t reactor) noexcept;
+
+    /// For deferred replies; usable for as long as the server exists.
+    Replier& replier() noexcept;
+
+    const ConnectionCounters& counters(std::uint32_t reactor) const noexcept;
+
+    /// What is listened on, with real ports; complete once `listen` or `start` has succeeded.
+    const std::vector<BoundAddress>& bound() const noexcept;
+
+    /// One line on the kernel features in use, for -v.
+    std::string describe_features() const;
+
+ private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shardmill::net
