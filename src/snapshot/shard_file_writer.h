@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "snapshot/block.h"
+#include "snapshot/error.h"
+#include "snapshot/item.h"
+#include "snapshot/manifest.h"
+#include "snapshot/output_buffer.h"
+#include "uring/file.h"
+
+namespace shardmill::snapshot {
+
+class SnapshotWriter;
+
+/// Writes one shard file: items into blocks, blocks to disk in large writes. One thread at a time;
+/// made by SnapshotWriter::open_file. Blocks on the disk.
+class ShardFileWriter {
+ public:
+    ~ShardFileWriter();
+    ShardFileWriter(const ShardFileWriter&) = delete;
+    ShardFileWriter& operator=(const ShardFileWriter&) = delete;
+
+    /// The bytes are copied (or written) before it returns. Invalid: key or value over the format's
+    /// limits, and nothing was written; any other error is final for the file.
+    Result<void> append(const Item& item);
+
+    /// Writes the rest and the footer and syncs. The snapshot can only be committed if this
+    /// succeeded for all files.
+    Result<void> finish();
+
+    /// What was appended so far; file_bytes is final after `finish`.
+    const Totals& totals() const noexcept { return entry_.totals; }
+
+ private:
+    friend class SnapshotWriter;
+    ShardFileWriter(SnapshotWriter& owner, std::uint32_t number, std::unique_ptr<uring::File> file);
+
+    Result<void> begin();
+    Result<void> write_block();
+    Result<void> write_large_item(const Item& item);
+    Result<void> finish_file();
+    Result<void> write_payload(const BlockHeader& header, std::span<const char> head,
+                               std::span<const char> tail);
+
+    SnapshotWriter& owner_;
+    const std::uint32_t number_;
+    const FileSeed seed_;
+    std::unique_ptr<uring::File> file_;
+    OutputBuffer output_;
+    BlockEncoder block_;
+    FileEntry entry_;
+    std::uint64_t highest_cas_ = 0;
+    bool failed_ = false;
+    bool finished_ = false;
+};
+
+}  // namespace shardmill::snapshot
