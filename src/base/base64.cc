@@ -1,12 +1,14 @@
 #include "base/base64.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
 namespace shardmill::base {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t kInvalid = 0xff;
 
 constexpr std::array<std::uint8_t, 256> make_reverse() {
@@ -21,9 +23,7 @@ constexpr auto kReverse = make_reverse();
 
 }  // namespace
 
-std::string base64_encode(std::string_view bytes) {
-    std::string text;
-    text.reserve((bytes.size() + 2) / 3 * 4);
+char* base64_encode(std::string_view bytes, char* out) noexcept {
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
         const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
         std::uint32_t group = 0;
@@ -31,16 +31,15 @@ std::string base64_encode(std::string_view bytes) {
             group = group << 8 | (j < have ? static_cast<std::uint8_t>(bytes[i + j]) : 0u);
         }
         for (std::size_t j = 0; j < 4; ++j) {
-            text += j <= have ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
+            *out++ = j <= have ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
         }
     }
-    return text;
+    return out;
 }
 
-std::optional<std::string> base64_decode(std::string_view text) {
-    if (text.size() % 4 != 0) return std::nullopt;
-    std::string bytes;
-    bytes.reserve(text.size() / 4 * 3);
+std::optional<std::size_t> base64_decode(std::string_view text, std::span<char> out) noexcept {
+    if (text.size() % 4 != 0 || text.size() / 4 * 3 > out.size()) return std::nullopt;
+    char* to = out.data();
     for (std::size_t i = 0; i < text.size(); i += 4) {
         std::size_t padding = 0;
         if (i + 4 == text.size()) {
@@ -48,15 +47,30 @@ std::optional<std::string> base64_decode(std::string_view text) {
         }
         std::uint32_t group = 0;
         for (std::size_t j = 0; j < 4; ++j) {
-            const std::uint8_t sextet =
-                j >= 4 - padding ? std::uint8_t{0} : kReverse[static_cast<std::uint8_t>(text[i + j])];
+            const std::uint8_t sextet = j >= 4 - padding
+                                            ? std::uint8_t{0}
+                                            : kReverse[static_cast<std::uint8_t>(text[i + j])];
             if (sextet == kInvalid) return std::nullopt;
             group = group << 6 | sextet;
         }
         for (std::size_t j = 0; j < 3 - padding; ++j) {
-            bytes += static_cast<char>(group >> (16 - 8 * j) & 0xff);
+            *to++ = static_cast<char>(group >> (16 - 8 * j) & 0xff);
         }
     }
+    return static_cast<std::size_t>(to - out.data());
+}
+
+std::string base64_encode(std::string_view bytes) {
+    std::string text(base64_text_bytes(bytes.size()), '\0');
+    base64_encode(bytes, text.data());
+    return text;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+    std::string bytes(text.size() / 4 * 3, '\0');
+    const auto length = base64_decode(text, std::span<char>(bytes));
+    if (!length) return std::nullopt;
+    bytes.resize(*length);
     return bytes;
 }
 

@@ -15,6 +15,7 @@ namespace shardmill::protocol {
 
 /// Whole replies, CR LF included.
 namespace replies {
+inline constexpr std::string_view kCrLf = "\r\n";
 inline constexpr std::string_view kStored = "STORED\r\n";
 inline constexpr std::string_view kNotStored = "NOT_STORED\r\n";
 inline constexpr std::string_view kExists = "EXISTS\r\n";
@@ -50,7 +51,8 @@ inline constexpr std::string_view kNoMemoryMetaDelta =
 void append_value(std::string& out, std::string_view key, std::uint32_t client_flags,
                   std::string_view value, std::optional<std::uint64_t> cas = std::nullopt) noexcept;
 
-/// Only the line of `append_value`: the value is sent from elsewhere and the sender adds its CR LF.
+/// Only the line of `append_value`: the value is sent from elsewhere, and the caller appends its CR
+/// LF.
 void append_value_line(std::string& out, std::string_view key, std::uint32_t client_flags,
                        std::uint32_t value_bytes,
                        std::optional<std::uint64_t> cas = std::nullopt) noexcept;

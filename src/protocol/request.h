@@ -5,8 +5,8 @@
 
 namespace shardmill::protocol {
 
-/// What a parsed command asks for. Classic commands and their meta counterparts are kept apart because their replies
-/// differ; `Invalid` carries a ready error reply.
+/// What a parsed command asks for. Classic commands and their meta counterparts are kept apart
+/// because their replies differ; `Invalid` carries a ready error reply.
 enum class Verb : std::uint8_t {
     // With keys: executed on a shard.
     Get,
@@ -49,24 +49,30 @@ constexpr bool has_value(Verb verb) noexcept {
     return (verb >= Verb::Set && verb <= Verb::Cas) || verb == Verb::MetaSet;
 }
 
+/// True for the verbs whose answer may come later and from another thread. A connection parses
+/// nothing behind such a command until it is answered.
+constexpr bool may_defer(Verb verb) noexcept {
+    return verb == Verb::Batch || verb == Verb::Snapshot || verb == Verb::Stats;
+}
+
 /// Mode of `ms` (token of M); for classic storage commands it follows from the verb.
 enum class StoreMode : std::uint8_t { Set, Add, Replace, Append, Prepend };
 
 /// The flags of a meta command, checked and parsed. Numbers are valid only where `has(letter)`.
 struct MetaFlags {
-    std::uint64_t present;          // bit per letter, see `bit`
-    std::string_view text;          // all flags as sent, separated by spaces: replies follow the request's order
-    std::string_view opaque;        // token of O
-    std::uint64_t compare_cas;      // C
-    std::uint64_t new_cas;          // E
-    std::uint64_t delta;            // D, 1 if not given
-    std::uint64_t initial;          // J, 0 if not given
-    std::int32_t ttl;               // T, as sent
-    std::int32_t vivify_ttl;        // N, as sent
-    std::int32_t recache_ttl;       // R, as sent
-    std::uint32_t client_flags;     // F, 0 if not given
-    StoreMode mode;                 // ms M
-    bool decrement;                 // ma M
+    std::uint64_t present;       // bit per letter, see `bit`
+    std::string_view text;       // all flags as sent: replies follow the request's order
+    std::string_view opaque;     // token of O
+    std::uint64_t compare_cas;   // C
+    std::uint64_t new_cas;       // E
+    std::uint64_t delta;         // D, 1 if not given
+    std::uint64_t initial;       // J, 0 if not given
+    std::int32_t ttl;            // T, as sent
+    std::int32_t vivify_ttl;     // N, as sent
+    std::int32_t recache_ttl;    // R, as sent
+    std::uint32_t client_flags;  // F, 0 if not given
+    StoreMode mode;              // ms M
+    bool decrement;              // ma M
 
     static constexpr std::uint64_t bit(char letter) noexcept {
         return std::uint64_t{1} << (static_cast<unsigned>(letter) - 'A');
@@ -74,30 +80,31 @@ struct MetaFlags {
     bool has(char letter) const noexcept { return (present & bit(letter)) != 0; }
 };
 
-/// One command. Views point into the parsed bytes and live as long as those. Deliberately without initialisers: the
-/// parser writes the members its verb has, and nothing else is read.
+/// One command. Views point into the parsed bytes and live as long as those. Deliberately without
+/// initialisers: the parser writes the members its verb has, and nothing else is read.
 struct Request {
     Verb verb;
-    bool no_reply;               // `noreply`, or `q` handled by the executor for meta commands
-    bool bad_data_chunk;         // has_value: the data block did not end in CR LF; nothing may be stored
-    bool binary_key;             // meta b: `key` holds the decoded bytes, `sent_key` the base64 text
+    bool no_reply;        // `noreply`, or `q` handled by the executor for meta commands
+    bool bad_data_chunk;  // has_value: the data block did not end in CR LF; nothing may be stored
+    bool binary_key;      // meta b: `key` holds the decoded bytes, `sent_key` the base64 text
     std::uint32_t client_flags;  // storage verbs
-    std::int32_t exptime;        // storage verbs, touch, gat(s), flush_all: as sent (relative, absolute or negative)
+    std::int32_t exptime;  // storage verbs, touch, gat(s), flush_all: relative, absolute, negative
     std::uint32_t value_bytes;   // has_value: length of the data block without CR LF
     std::uint64_t number;        // cas: unique; incr, decr: delta; verbosity: level
     std::string_view key;        // has_key; for get(s), gat(s) the first key
     std::string_view sent_key;   // meta: the key as sent
-    std::string_view more_keys;  // get(s), gat(s): the rest of the line after the first key, for `next_key`
-    std::string_view value;      // has_value: the data block, when it was complete in the parsed bytes
-    std::string_view arguments;  // stats, batch, snapshot, shutdown: the line after the command word, trimmed
-    std::string_view payload;    // batch with payload=: the text that followed the line
-    std::string_view error;      // Invalid: the whole reply with CR LF (empty: no reply, as with noreply); static text
-    char decoded_key[256];       // storage behind `key` where binary_key
-    MetaFlags meta;              // Meta* verbs
+    std::string_view more_keys;  // get(s), gat(s): the line after the first key, for `next_key`
+    std::string_view value;      // has_value: the data block, if complete in the parsed bytes
+    std::string_view
+        arguments;             // stats, batch, snapshot, shutdown: the line after the word, trimmed
+    std::string_view payload;  // batch with payload=: the text that followed the line
+    std::string_view error;    // Invalid: the whole reply, static text; empty: none (noreply)
+    char decoded_key[256];     // storage behind `key` where binary_key
+    MetaFlags meta;            // Meta* verbs
 };
 
-/// Takes the next key off `rest` (runs of spaces separate); empty when there is none. Keys over 250 bytes have been
-/// refused by the parser.
+/// Takes the next key off `rest` (runs of spaces separate); empty when there is none. Keys over 250
+/// bytes have been refused by the parser.
 inline std::string_view next_key(std::string_view& rest) noexcept {
     const auto begin = rest.find_first_not_of(' ');
     if (begin == std::string_view::npos) {
@@ -112,6 +119,7 @@ inline std::string_view next_key(std::string_view& rest) noexcept {
 }
 
 inline constexpr std::size_t kMaxKeyBytes = 250;
-inline constexpr std::size_t kMaxLineBytes = 2048;  // without a newline, unless it starts with get or gets
+/// A line may be longer when its end arrives with it; without one only get and gets may go on.
+inline constexpr std::size_t kMaxLineBytes = 2048;
 
 }  // namespace shardmill::protocol

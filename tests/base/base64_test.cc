@@ -27,5 +27,23 @@ TEST(Base64Test, RejectsWhatIsNotBase64) {
     }
 }
 
+TEST(Base64Test, DecodesIntoABufferThatIsLargeEnoughAndIntoNoOther) {
+    char room[6];
+    EXPECT_EQ(base64_decode("Zm9vYmFy", room), 6u);
+    EXPECT_EQ(std::string_view(room, 6), "foobar");
+    EXPECT_EQ(base64_decode("Zm9vYg==", room), 4u);
+    EXPECT_EQ(base64_decode("Zm9vYmFyYQ==", room), std::nullopt);
+    EXPECT_EQ(base64_decode("Zm9!", room), std::nullopt);
+}
+
+TEST(Base64Test, EncodesIntoABuffer) {
+    for (const char* bytes : {"", "f", "fo", "foo", "foob"}) {
+        char room[8];
+        const char* end = base64_encode(std::string_view(bytes), room);
+        EXPECT_EQ(std::string_view(room, static_cast<std::size_t>(end - room)), base64_encode(bytes));
+        EXPECT_EQ(static_cast<std::size_t>(end - room), base64_text_bytes(std::string_view(bytes).size()));
+    }
+}
+
 }  // namespace
 }  // namespace shardmill::base
