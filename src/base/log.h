@@ -6,11 +6,13 @@
 
 namespace shardmill::base {
 
-/// Sets what `log_verbose` lets through: 0 errors only, 1 -v, 2 -vv and more. Any thread, at any time.
+/// Sets what `log_verbose` lets through: 0 errors only, 1 -v, 2 -vv and more. Any thread, at any
+/// time.
 void set_verbosity(int level) noexcept;
 int verbosity() noexcept;
 
-/// One line on stderr, written with a single write(2), prefixed "shardmill: ". Never from a reactor's request path.
+/// One line on stderr, written with a single write(2), prefixed "shardmill: ". Never from a
+/// reactor's request path.
 void log_line(std::string_view text) noexcept;
 
 /// Something an operator should act on.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -12,24 +11,40 @@ namespace shardmill::store {
 
 /// Shared by everybody who takes part in one scan; outlives the pins.
 struct CutState {
-    /// Set by a shard that had to take memory back from the scan: what was not scanned by then is lost, the scan must
-    /// fail with that reason. Reading a segment that is still pinned stays safe.
+    /// Set by a shard that had to take memory back from the scan: what was not scanned by then is
+    /// lost, the scan must fail with that reason.
     std::atomic<bool> failed{false};
 };
 
 /// One segment held still for a scan: its bytes [0, bytes) do not change until it is released.
 struct PinnedSegment {
+    enum class Claim : std::uint8_t { Pinned, Reading, TakenBack, Released };
+
     std::uint32_t shard = 0;
     std::uint32_t segment = 0;  // the shard's own id
     std::uint32_t bytes = 0;    // filled at the moment of the cut
     const char* data = nullptr;
     std::uint64_t sequence = 0;
-    std::vector<std::uint32_t> dead;  // offsets that had died before the cut without a mark in the log, ascending
+    std::vector<std::uint32_t>
+        dead;  // offsets that had died before the cut without a mark in the log, ascending
+    std::shared_ptr<std::atomic<Claim>> claim_word;
 
-    std::uint64_t derived_cas(std::uint32_t offset) const noexcept { return sequence << 24 | offset / kItemAlign; }
+    /// Must be called, once, before the bytes are read. False: the shard ran out of memory and took
+    /// the segment back; the scan has failed (CutState::failed) and the bytes must not be touched.
+    bool claim() const noexcept {
+        Claim expected = Claim::Pinned;
+        return claim_word->compare_exchange_strong(expected, Claim::Reading,
+                                                   std::memory_order_acq_rel) ||
+               expected == Claim::Reading;
+    }
+
+    std::uint64_t derived_cas(std::uint32_t offset) const noexcept {
+        return sequence << 24 | offset / kItemAlign;
+    }
 };
 
-/// A shard as it was at one moment: every item that was live then is in exactly one of the segments.
+/// A shard as it was at one moment: every item that was live then is in exactly one of the
+/// segments. Every segment must be given back with ShardSet::release_cut, read or not.
 struct ShardCut {
     std::uint32_t shard = 0;
     std::uint32_t now = 0;    // unix seconds of the cut: what had expired then is not part of it
@@ -39,8 +54,8 @@ struct ShardCut {
     std::shared_ptr<CutState> state;
 };
 
-/// Calls `visit(const ItemView&)` for every item of the segment that was live at the cut. Without any lock, from any
-/// thread, while the segment is pinned.
+/// Calls `visit(const ItemView&)` for every item of the segment that was live at the cut. Without
+/// any lock, from any thread, once the segment is claimed and until it is released.
 template <typename Visitor>
 void visit_items(const PinnedSegment& segment, std::uint32_t now, Visitor&& visit) {
     auto dead = segment.dead.begin();

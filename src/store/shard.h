@@ -5,11 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "store/cut.h"
 #include "store/index.h"
 #include "store/item.h"
-#include "store/segment_table.h"
+#include "store/segment_pool.h"
 
 namespace shardmill::store {
 
@@ -24,19 +25,21 @@ struct HashedKey {
     std::uint64_t hash;
 };
 
-/// A resident item, found or just stored. Valid until the next call that changes the shard, under the same lock.
+/// A resident item, found or just stored. Valid until the next call that changes the shard, under
+/// the same lock.
 struct Handle {
     SlotRef slot;
     char* item = nullptr;
     std::uint32_t segment = 0;
     std::uint32_t offset = 0;
     ItemView view;
-    bool fetched_before = false;      // hit since it was stored, not counting this access
-    std::uint32_t last_access = 0;    // unix seconds (minutes' resolution when long ago), not counting this access
+    bool fetched_before = false;  // hit since it was stored, not counting this access
+    std::uint32_t last_access =
+        0;  // unix seconds (minutes' resolution when long ago), not counting this access
 };
 
-/// Everything about an item that is to be stored. The value is the two parts joined: append and prepend pass the old
-/// value, still in the log, as one of them.
+/// Everything about an item that is to be stored. The value is the two parts joined: append and
+/// prepend pass the old value, still in the log, as one of them.
 struct NewItem {
     HashedKey key;
     std::string_view value_head;
@@ -56,66 +59,82 @@ struct Reservation {
 
 /// What a shard has counted; summed over shards by the caller, under each shard's lock.
 struct ShardStats {
-    std::uint64_t items = 0;             // resident, expired but unnoticed ones included
-    std::uint64_t item_bytes = 0;        // their bytes in the log
-    std::uint64_t total_items = 0;       // ever stored
-    std::uint64_t evictions = 0;         // live items dropped for space
+    std::uint64_t items = 0;        // resident, expired but unnoticed ones included
+    std::uint64_t item_bytes = 0;   // their bytes in the log
+    std::uint64_t total_items = 0;  // ever stored
+    std::uint64_t evictions = 0;    // live items dropped for space
     std::uint64_t evicted_unfetched = 0;
-    std::uint64_t evicted_active = 0;    // dropped although hit since the last chance
+    std::uint64_t evicted_active = 0;  // dropped although hit since the last chance
     std::uint64_t expired_unfetched = 0;
-    std::uint64_t reclaimed = 0;         // expired items whose space was taken back by a write
-    std::uint64_t crawler_reclaimed = 0; // the same by housekeeping
-    std::uint64_t moved_items = 0;       // copied by reclaiming
+    std::uint64_t reclaimed = 0;          // expired items whose space was taken back by a write
+    std::uint64_t crawler_reclaimed = 0;  // the same by housekeeping
+    std::uint64_t moved_items = 0;        // copied by reclaiming
     std::uint64_t moved_bytes = 0;
     std::uint64_t out_of_memory = 0;
     std::uint64_t segments = 0;
-    std::uint64_t segment_bytes = 0;     // memory of all segments held
-    std::uint64_t pinned_bytes = 0;      // of segments that left the cache but are still pinned
+    std::uint64_t segment_bytes = 0;  // memory of all segments held
+    std::uint64_t pinned_bytes = 0;   // of segments that left the cache but are still pinned
     std::uint64_t index_bytes = 0;
     std::uint64_t index_slots = 0;
     bool index_growing = false;
 };
 
-/// One shard: an index over a log of segments. Plain single-threaded code; every call is made under the shard's lock
-/// (ShardSet::lock). `now` is unix seconds and never goes back by the caller's care.
+struct ShardConfig {
+    std::uint64_t share_bytes =
+        16u << 20;      // the memory the shard can expect: sizes the index, nothing is reserved
+    bool evict = true;  // false (-M): a full store refuses instead of dropping live items
+};
+
+/// One shard: an index over a log of segments. Plain single-threaded code; every call is made under
+/// the shard's lock (ShardSet::lock). `now` is unix seconds and never goes back by the caller's
+/// care.
 class Shard {
-   public:
+ public:
     Shard(std::uint32_t id, SegmentPool& pool, const ShardConfig& config);
     ~Shard();
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
-    /// Brings the index lines of `hash` into the cache, and, when those are there, the item. No lock needed for the
-    /// first; both are hints only.
+    /// Brings the index lines of `hash` into the cache, and, when those are there, the item. No
+    /// lock needed for the first; both are hints only.
     void prefetch_index(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
-    void prefetch_item(std::uint64_t hash) const noexcept { index_.prefetch_item(hash, pool_.base()); }
+    void prefetch_item(std::uint64_t hash) const noexcept {
+        index_.prefetch_item(hash, pool_.base());
+    }
 
     /// Why a look-up found nothing, for the statistics of memcached.
     enum class Miss : std::uint8_t { None, NotFound, Expired, Flushed };
 
-    /// The live item of a key. An expired or flushed one is dropped on the way. Does not count as an access.
-    std::optional<Handle> find(const HashedKey& key, std::uint32_t now, Miss* why = nullptr) noexcept;
+    /// The live item of a key. An expired or flushed one is dropped on the way. Does not count as
+    /// an access.
+    std::optional<Handle> find(const HashedKey& key, std::uint32_t now,
+                               Miss* why = nullptr) noexcept;
 
     /// Counts an access: frequency and last access, in the index only.
     void bump(const Handle& handle, std::uint32_t now) noexcept;
 
-    /// Stores an item, replacing the key's present one. `existing` is the caller's handle of it, if there is one (a
-    /// value part may lie in it). On failure nothing has changed.
-    std::expected<Handle, StoreError> put(const NewItem& item, const Handle* existing, std::uint32_t now) noexcept;
+    /// Stores an item, replacing the key's present one. `existing` is the caller's handle of it, if
+    /// there is one (a value part may lie in it). On failure nothing has changed.
+    std::expected<Handle, StoreError> put(const NewItem& item, const Handle* existing,
+                                          std::uint32_t now) noexcept;
 
     /// Removes a resident item.
     void erase(const Handle& handle) noexcept;
 
-    /// Writes `value` (of the present length) over the item's value. False: not allowed here (pinned, CAS seen by a
-    /// client); use put.
+    /// Writes `value` (of the present length) over the item's value. False: not allowed here
+    /// (pinned, CAS seen by a client); use put.
     bool overwrite_value(const Handle& handle, std::string_view value) noexcept;
 
-    /// Sets a new deadline, keeping value, flags and CAS. The handle is renewed (the item may move).
-    std::expected<Handle, StoreError> set_exptime(const Handle& handle, std::uint32_t exptime, std::uint32_t now) noexcept;
+    /// Sets a new deadline, keeping value, flags and CAS. The handle is renewed (the item may
+    /// move).
+    std::expected<Handle, StoreError> set_exptime(const Handle& handle, std::uint32_t exptime,
+                                                  std::uint32_t now) noexcept;
 
-    /// Sets and clears header bits (of kStale, kWin), keeping the CAS unless `new_cas` is given. The handle is renewed.
-    std::expected<Handle, StoreError> set_bits(const Handle& handle, std::uint32_t set, std::uint32_t clear,
-                                               std::uint32_t now) noexcept;
+    /// Sets and clears header bits (of kStale, kWin), keeping the CAS unless `new_cas` is given.
+    /// The handle is renewed.
+    std::expected<Handle, StoreError> set_bits(const Handle& handle, std::uint32_t set,
+                                               std::uint32_t clear, std::uint32_t now,
+                                               std::uint64_t new_cas = 0) noexcept;
 
     /// The item's CAS, from now on promised to stay the same until the item changes.
     std::uint64_t show_cas(const Handle& handle) noexcept;
@@ -124,17 +143,21 @@ class Shard {
     std::uint64_t fresh_cas() noexcept { return pool_.next_sequence() << 24; }
 
     /// Space of its own for a value of `value_bytes` of the key's item. Filled outside the lock.
-    std::expected<Reservation, StoreError> reserve(std::uint32_t key_bytes, std::uint32_t value_bytes,
+    std::expected<Reservation, StoreError> reserve(std::uint32_t key_bytes,
+                                                   std::uint32_t value_bytes,
                                                    std::uint32_t now) noexcept;
-    /// Links a filled reservation as the key's item (the value parts of `item` are ignored). Always succeeds.
-    Handle commit(const Reservation& reservation, const NewItem& item, const Handle* existing, std::uint32_t now) noexcept;
+    /// Links a filled reservation as the key's item (the value parts of `item` are ignored). Either
+    /// way the reservation is used up; NoMemory only when the index has no room left for a new key.
+    std::expected<Handle, StoreError> commit(const Reservation& reservation, const NewItem& item,
+                                             const Handle* existing, std::uint32_t now) noexcept;
     void abandon(const Reservation& reservation) noexcept;
 
     /// Keeps the item's bytes where they are until unpin, whatever happens to the item.
     void pin(std::uint32_t segment) noexcept;
     void unpin(std::uint32_t segment) noexcept;
 
-    /// Everything stored so far is gone at `when` (now or earlier: at once). One pending flush; a later call replaces it.
+    /// Everything stored so far is gone at `when` (now or earlier: at once). One pending flush; a
+    /// later call replaces it.
     void flush_all(std::uint32_t when, std::uint32_t now) noexcept;
 
     /// Pins all segments as they are now. See ShardCut.
@@ -144,15 +167,123 @@ class Shard {
     /// A bounded piece of background work; true when there is more to do soon.
     bool housekeep(std::uint32_t now) noexcept;
 
-    const ShardStats& stats() const noexcept;
+    ShardStats stats() const noexcept;
     void reset_stats() noexcept;
     std::uint32_t id() const noexcept { return id_; }
 
-   private:
+ private:
     friend class ShardTestPeer;
+
+    struct Place {
+        std::uint32_t segment;
+        std::uint32_t offset;
+    };
+    struct Queue {
+        std::uint32_t oldest = kNoSegment;
+        std::uint32_t youngest = kNoSegment;
+        std::uint32_t open = kNoSegment;  // appended to; not linked yet
+        std::uint64_t bytes = 0;          // of the linked segments
+    };
+    struct ActiveCut {
+        std::shared_ptr<CutState> state;
+        std::vector<std::shared_ptr<std::atomic<PinnedSegment::Claim>>> claims;
+        std::vector<std::uint32_t> segments;
+    };
+    /// What a reclaim keeps: everything live, or what was hit at least so often.
+    enum class Retain : std::uint8_t { All = 0, HitOnce = 1, HitTwice = 2, HitOften = 3, None = 4 };
+
+    Segment& meta(std::uint32_t segment) const noexcept { return pool_.segment(segment); }
+    Queue& queue(QueueId id) noexcept { return queues_[static_cast<std::size_t>(id)]; }
+    char* address(Place place) const noexcept { return pool_.data(place.segment) + place.offset; }
+    std::uint64_t location(Place place) const noexcept {
+        return static_cast<std::uint64_t>(address(place) - pool_.base());
+    }
+    Place place_of(std::uint64_t location) const noexcept;
+    std::uint64_t derived_cas(Place place) const noexcept {
+        return meta(place.segment).sequence << 24 | place.offset / kItemAlign;
+    }
+    ItemView view_at(Place place) const noexcept {
+        return decode_item(address(place), derived_cas(place));
+    }
+    Handle handle_for(SlotRef slot, std::uint32_t now) const noexcept;
+    std::uint64_t hash_at(std::uint64_t location) const noexcept;
+    bool flushed(const Segment& segment) const noexcept {
+        return segment.sequence < flush_sequence_;
+    }
+
+    // shard.cc: one item
+    bool can_overwrite(const NewItem& item, const Handle& existing,
+                       std::uint32_t word) const noexcept;
+    std::expected<Handle, StoreError> append(const NewItem& item, const Handle* existing,
+                                             std::uint32_t now) noexcept;
+    Handle link(std::uint64_t hash, const Handle* existing, Place place,
+                std::uint32_t now) noexcept;
+    ItemHeader current_header(const Handle& handle) const noexcept;
+    std::uint32_t index_pages_wanted() const noexcept;
+    std::expected<Handle, StoreError> rewrite(const Handle& handle, std::uint32_t exptime,
+                                              std::uint32_t bits, std::uint64_t cas,
+                                              std::uint32_t now) noexcept;
+    bool make_index_room(std::uint32_t now) noexcept;
+    void kill(Place place, std::uint32_t bytes) noexcept;
+    void drop_expired(const Handle& handle) noexcept;
+
+    // shard_space.cc: segments, queues, eviction
+    std::expected<Place, StoreError> allocate(std::uint32_t bytes, QueueId queue,
+                                              std::uint32_t protect, std::uint32_t now) noexcept;
+    std::expected<Place, StoreError> allocate_jumbo(std::uint32_t bytes, std::uint32_t protect,
+                                                    std::uint32_t now) noexcept;
+    bool fits_open(const Queue& queue, std::uint32_t bytes) const noexcept;
+    Place append_to(QueueId queue, std::uint32_t bytes) noexcept;
+    void open_segment(std::uint32_t segment, QueueId queue) noexcept;
+    void seal(QueueId queue) noexcept;
+    void hold(std::uint32_t segment) noexcept;
+    void push_young(std::uint32_t segment, QueueId queue) noexcept;
+    void unlink_segment(std::uint32_t segment) noexcept;
+    void free_segment(std::uint32_t segment) noexcept;
+    void retire(std::uint32_t segment) noexcept;
+    std::uint64_t lent_bytes_max() const noexcept;
+    void segment_emptied(std::uint32_t segment) noexcept;
+    bool make_room(std::uint32_t protect, std::uint32_t now) noexcept;
+    std::uint32_t dead_weight(std::uint32_t protect, std::uint32_t now) noexcept;
+    std::uint32_t victim(std::uint32_t protect) noexcept;
+    /// Empties a segment and retires it. True: at least an eighth of its memory was won.
+    bool reclaim(std::uint32_t segment, Retain retain, std::uint32_t now) noexcept;
+    void drop_from(std::uint32_t segment, const ItemView& item, SlotRef slot,
+                   std::uint32_t now) noexcept;
+    bool relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Retain retain) noexcept;
+    std::uint64_t segment_memory(const Segment& segment) const noexcept;
+
+    // shard_cut.cc: flush, pins, cuts, housekeeping
+    void check_flush(std::uint32_t now) noexcept {
+        if (flush_at_ != 0 && now >= flush_at_) [[unlikely]]
+            flush_now();
+    }
+    void flush_now() noexcept;
+    void drop_scan_pin(std::uint32_t segment) noexcept;
+    void unpinned(std::uint32_t segment) noexcept;
+    void mark_unmarked(std::uint32_t segment) noexcept;
+    void pin_for(ActiveCut& active, ShardCut& cut, std::uint32_t segment);
+    void fail_cuts() noexcept;
+    void sweep_stamps(std::uint32_t now) noexcept;
+
     const std::uint32_t id_;
+    const ShardConfig config_;
     SegmentPool& pool_;
     Index index_;
+    Queue queues_[kQueues];
+    std::uint32_t spare_ = kNoSegment;  // what a reclaim copies survivors into
+    std::vector<std::uint32_t> held_;   // all segments of this shard but the spare
+    std::uint32_t held_cursor_ = 0;     // housekeeping and dead_weight go round
+    std::uint64_t flush_sequence_ = 0;  // segments with a smaller sequence hold nothing any more
+    bool flushing_ = false;             // some of those are still around
+    std::uint32_t flush_at_ = 0;        // pending flush_all, unix seconds
+    std::uint64_t detached_bytes_ = 0;  // out of the cache, still pinned
+    std::uint64_t lent_bytes_ = 0;      // of those, not charged to the pool
+    std::vector<ActiveCut> cuts_;
+    std::uint32_t growth_pace_ = 0;
+    std::uint32_t stamp_page_ = 0;
+    std::uint32_t stamp_sweep_at_ = 0;
+    mutable ShardStats stats_;
 };
 
 }  // namespace shardmill::store

@@ -1,47 +1,123 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "base/assert.h"
 #include "store/shard.h"
 #include "store/shard_lock.h"
 
 namespace shardmill::store {
 
 struct StoreConfig {
-    std::uint64_t memory_limit = 64u << 20;  // bytes, -m: segments and index of all shards together
-    std::uint32_t shards = 0;                // power of two; 0: about four per reactor, none under 16 MiB
+    std::uint64_t memory_limit = 64u
+                                 << 20;  // bytes, -m: segments and indexes of all shards together
+    std::uint32_t shards =
+        0;  // power of two up to 1024; 0: about four per reactor, none under 16 MiB
     std::uint32_t reactors = 4;
     std::uint64_t item_bytes_max = 1u << 20;  // -I
     bool evict = true;                        // false: -M
 };
 
-/// All shards of a server with their locks. The object is shared by all reactors.
+/// All shards of a server with their locks. Shared by all reactors.
 class ShardSet {
-   public:
-    /// Throws std::bad_alloc or std::system_error when the address space cannot be had; only at start.
+    struct Entry;
+
+ public:
+    /// Throws std::bad_alloc or std::system_error when the address space cannot be had; only at
+    /// start.
     explicit ShardSet(const StoreConfig& config);
     ~ShardSet();
+    ShardSet(const ShardSet&) = delete;
+    ShardSet& operator=(const ShardSet&) = delete;
 
-    std::uint32_t size() const noexcept;
-    std::uint32_t shard_of(std::uint64_t hash) const noexcept;
+    std::uint32_t size() const noexcept { return count_; }
+    std::uint32_t shard_of(std::uint64_t hash) const noexcept {
+        return static_cast<std::uint32_t>(hash) & (count_ - 1);
+    }
 
-    /// The shard under its lock. One at a time per thread; held briefly; never across a system call.
-    class Guard;
-    Guard lock(std::uint32_t shard, std::uint32_t now) noexcept;
+    /// A shard under its lock. One at a time per thread; held briefly; never across a system call.
+    class Guard {
+     public:
+        ~Guard();
+        Guard(const Guard&) = delete;
+        Guard& operator=(const Guard&) = delete;
+        Shard* operator->() const noexcept;
+        Shard& operator*() const noexcept;
+
+     private:
+        friend class ShardSet;
+        Entry& entry_;
+        explicit Guard(Entry& entry) noexcept : entry_(entry) {}
+    };
+    Guard lock(std::uint32_t shard) noexcept;
 
     /// For prefetching only.
     const Shard& peek(std::uint32_t shard) const noexcept;
 
-    /// A consistent cut over all shards: from this call on every shard is cut before anything else happens under its
-    /// lock, so whatever a client saw happen before is in and whatever follows is out. Collect every shard's part
-    /// with `collect_cut` (any reactor, in small steps); the next cut waits for that.
-    std::shared_ptr<CutState> begin_cut();
-    ShardCut collect_cut(std::uint32_t shard, std::uint32_t now);
+    /// A consistent cut over all shards: from this call on a shard is cut before anything else
+    /// happens under its lock, so whatever a client has seen happen is in the cut and whatever
+    /// follows from this moment is not, without stopping all shards at once. Every shard's part
+    /// must then be collected; a second cut must not begin before.
+    std::shared_ptr<CutState> begin_cut(std::uint32_t now);
+    ShardCut collect_cut(std::uint32_t shard);
+    /// Gives back segments of any cuts; to be called with a few at a time.
+    void release_cut(std::span<const PinnedSegment> segments) noexcept;
 
-    /// Gives back memory that shards have freed (madvise), outside all locks.
+    /// Gives memory that shards have freed back to the system. Outside all locks.
     void release_freed_memory() noexcept;
+
+    /// Restored items keep their CAS: later ones must be larger.
+    void skip_cas_to(std::uint64_t cas) noexcept;
+
+    std::uint64_t memory_limit() const noexcept { return memory_limit_; }
+    std::uint64_t charged_bytes() const noexcept;
+    std::uint32_t segment_bytes() const noexcept;
+
+ private:
+    void cut_now(Entry& entry) noexcept;
+
+    std::uint32_t count_;
+    std::uint64_t memory_limit_;
+    std::vector<std::unique_ptr<SegmentPool>> pools_;
+    std::vector<std::unique_ptr<Entry>> entries_;
+
+    std::atomic<std::uint32_t> epoch_{0};
+    // Written by begin_cut before the epoch moves on, when no shard can be looking.
+    std::shared_ptr<CutState> cut_state_;
+    std::uint32_t cut_now_ = 0;
+    std::atomic<std::uint32_t> uncollected_{0};
 };
+
+/// A shard with what guards it, on cache lines of its own.
+struct alignas(64) ShardSet::Entry {
+    ShardLock lock;
+    std::uint32_t epoch = 0;
+    std::optional<ShardCut> cut;  // taken, not collected yet
+    alignas(64) Shard shard;
+
+    Entry(std::uint32_t id, SegmentPool& pool, const ShardConfig& config)
+        : shard(id, pool, config) {}
+};
+
+inline ShardSet::Guard::~Guard() { entry_.lock.unlock(); }
+inline Shard* ShardSet::Guard::operator->() const noexcept { return &entry_.shard; }
+inline Shard& ShardSet::Guard::operator*() const noexcept { return entry_.shard; }
+
+inline ShardSet::Guard ShardSet::lock(std::uint32_t shard) noexcept {
+    Entry& entry = *entries_[shard];
+    entry.lock.lock();
+    if (entry.epoch != epoch_.load(std::memory_order_acquire)) [[unlikely]]
+        cut_now(entry);
+    return Guard(entry);
+}
+
+inline const Shard& ShardSet::peek(std::uint32_t shard) const noexcept {
+    return entries_[shard]->shard;
+}
 
 }  // namespace shardmill::store

@@ -1,0 +1,157 @@
+#include "store/index.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace shardmill::store {
+namespace {
+
+// Growth starts here: a page's share of the keys scatters by a few percent around the mean.
+constexpr double kLoadMax = 0.88;
+constexpr int kDisplacementDepth = 2;
+
+}  // namespace
+
+Index::Index(SegmentPool& pool, std::uint32_t pages_max)
+    : pool_(pool), pages_max_(std::max(1u, pages_max)) {
+    const std::uint64_t bytes = std::uint64_t{pages_max_} * kPageBytes;
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        throw std::system_error(
+            errno, std::generic_category(),
+            "cannot reserve address space for an index (raise `ulimit -v` or lower -m)");
+    }
+    memory_ = static_cast<char*>(memory);
+    SHARDMILL_ASSERT(pool_.charge(kPageBytes));
+    finish_growth();
+}
+
+Index::~Index() {
+    ::munmap(memory_, std::uint64_t{pages_max_} * kPageBytes);
+    pool_.uncharge(bytes());
+}
+
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+void Index::prefetch_item(std::uint64_t hash, const char* base) const noexcept {
+    // Read without the lock: a torn picture costs a useless prefetch, nothing else. The memory is
+    // always mapped.
+    const std::uint64_t tag = tag_of(hash);
+    const char* page = page_address(hash);
+    const std::uint32_t first = first_bucket(hash);
+    for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
+        const auto* slots = reinterpret_cast<const std::uint64_t*>(page + bucket * 64);
+        for (std::uint32_t mask = match(slots, tag); mask != 0; mask &= mask - 1) {
+            const char* item = base + Slot::location(slots[__builtin_ctz(mask)]);
+            __builtin_prefetch(item);
+            __builtin_prefetch(item + 64);
+        }
+    }
+}
+
+SlotRef Index::empty_in(std::uint64_t* bucket) noexcept {
+    for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i) {
+        if (bucket[i] == 0) return bucket + i;
+    }
+    return nullptr;
+}
+
+SlotRef Index::make_room(std::uint32_t page, std::uint32_t bucket, int depth) noexcept {
+    std::uint64_t* slots = bucket_at(page, bucket);
+    for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i) {
+        const std::uint32_t other = other_bucket(bucket, Slot::tag(slots[i]));
+        SlotRef room = empty_in(bucket_at(page, other));
+        if (room == nullptr && depth > 1) room = make_room(page, other, depth - 1);
+        if (room == nullptr) continue;
+        store(room, slots[i]);
+        store(&slots[i], 0);
+        return &slots[i];
+    }
+    return nullptr;
+}
+
+SlotRef Index::place(std::uint32_t page, std::uint64_t hash, std::uint64_t word) noexcept {
+    const std::uint32_t first = first_bucket(hash);
+    const std::uint32_t second = other_bucket(first, tag_of(hash));
+    const auto used = [&](std::uint32_t bucket) {
+        const std::uint64_t* slots = bucket_at(page, bucket);
+        return kSlotsPerBucket - std::count(slots, slots + kSlotsPerBucket, 0u);
+    };
+    SlotRef slot = empty_in(bucket_at(page, used(first) <= used(second) ? first : second));
+    for (int depth = 1; slot == nullptr && depth <= kDisplacementDepth; ++depth) {
+        slot = make_room(page, first, depth);
+        if (slot == nullptr) slot = make_room(page, second, depth);
+    }
+    if (slot != nullptr) store(slot, word);
+    return slot;
+}
+
+SlotRef Index::place_overflow(std::uint64_t hash, std::uint64_t word) noexcept {
+    for (Overflow& entry : overflow_) {
+        if (entry.slot != 0) continue;
+        entry.hash = hash;
+        entry.slot = word;
+        ++overflow_count_;
+        return &entry.slot;
+    }
+    return nullptr;
+}
+
+SlotRef Index::insert(std::uint64_t hash, std::uint64_t frequency, AccessStamp stamp,
+                      std::uint64_t location) noexcept {
+    const std::uint64_t word = Slot::make(tag_of(hash), frequency, stamp, location);
+    SlotRef slot = place(page_of(hash), hash, word);
+    if (slot == nullptr) slot = place_overflow(hash, word);
+    if (slot != nullptr) ++count_;
+    return slot;
+}
+
+void Index::erase(SlotRef slot) noexcept {
+    store(slot, 0);
+    --count_;
+    const auto* entry = reinterpret_cast<const char*>(slot);
+    const auto* begin = reinterpret_cast<const char*>(overflow_.data());
+    if (entry >= begin && entry < begin + sizeof(overflow_)) --overflow_count_;
+}
+
+bool Index::start_growth(std::uint32_t pages) noexcept {
+    pages = std::min(pages, pages_max_);
+    const std::uint32_t now = new_pages_.load(std::memory_order_relaxed);
+    if (growing() || pages <= now || !pool_.charge(std::uint64_t{pages - now} * kPageBytes))
+        return false;
+    old_pages_.store(now, std::memory_order_relaxed);
+    new_pages_.store(pages, std::memory_order_relaxed);
+    cursor_.store(pages, std::memory_order_relaxed);
+    return true;
+}
+
+void Index::finish_growth() noexcept {
+    grow_at_ = static_cast<std::uint64_t>(static_cast<double>(slots()) * kLoadMax);
+    // Keys that had found no room find it now.
+    for (Overflow& entry : overflow_) {
+        if (entry.slot == 0 || place(page_of(entry.hash), entry.hash, entry.slot) == nullptr)
+            continue;
+        entry.slot = 0;
+        --overflow_count_;
+    }
+}
+
+void Index::refresh_stamps(std::uint32_t page, std::uint32_t now) noexcept {
+    std::uint64_t* slots = bucket_at(page, 0);
+    for (std::uint32_t i = 0; i < kSlotsPerPage; ++i) {
+        const std::uint64_t word = slots[i];
+        if (word == 0) continue;
+        const AccessStamp stamp = Slot::stamp(word);
+        const AccessStamp fresh = refreshed_stamp(stamp, now);
+        if (fresh == stamp) continue;
+        store(&slots[i],
+              Slot::make(Slot::tag(word), Slot::frequency(word), fresh, Slot::location(word)));
+    }
+}
+
+}  // namespace shardmill::store

@@ -1,0 +1,259 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "base/assert.h"
+#include "store/access_stamp.h"
+#include "store/segment_pool.h"
+
+namespace shardmill::store {
+
+/// One word per item (final layout):
+///
+///     tag:11 | frequency:2 | last access:16 | location / 4:35
+///
+/// The tag is never 0, so 0 is an empty slot. Location is the item's offset in the pool's address
+/// range.
+struct Slot {
+    static constexpr unsigned kTagShift = 53;
+    static constexpr unsigned kFrequencyShift = 51;
+    static constexpr unsigned kStampShift = 35;
+    static constexpr std::uint64_t kLocationMask = (std::uint64_t{1} << 35) - 1;
+    static constexpr std::uint64_t kFrequencyMax = 3;
+
+    static constexpr std::uint64_t make(std::uint64_t tag, std::uint64_t frequency,
+                                        AccessStamp stamp, std::uint64_t location) noexcept {
+        return tag << kTagShift | frequency << kFrequencyShift |
+               std::uint64_t{stamp} << kStampShift | location / 4;
+    }
+    static constexpr std::uint64_t tag(std::uint64_t word) noexcept { return word >> kTagShift; }
+    static constexpr std::uint64_t frequency(std::uint64_t word) noexcept {
+        return word >> kFrequencyShift & 3;
+    }
+    static constexpr AccessStamp stamp(std::uint64_t word) noexcept {
+        return static_cast<AccessStamp>(word >> kStampShift);
+    }
+    static constexpr std::uint64_t location(std::uint64_t word) noexcept {
+        return (word & kLocationMask) * 4;
+    }
+};
+
+/// Where an item's slot is. Valid until the next insertion or growth step.
+using SlotRef = std::uint64_t*;
+
+/// Buckets of eight slots (one cache line), two candidate buckets per key inside one 16 KiB page,
+/// displacement up to two deep by tag alone, and a small overflow area for the rare key that finds
+/// no room. Pages are the top bits of the hash scaled to their number; the index grows in place,
+/// page by page from the top down, and a page that grows draws from at most three older ones at or
+/// below it. Single-threaded but for `prefetch` and `prefetch_item`.
+///
+/// Sources: two-choice cuckoo buckets as in MemC3 (Fan, Andersen, Kaminsky, NSDI 2013), the
+/// partial-key alternative bucket of cuckoo filters (Fan et al., CoNEXT 2014), and fastrange
+/// (Lemire, 2018).
+class Index {
+ public:
+    static constexpr std::uint32_t kSlotsPerBucket = 8;
+    static constexpr std::uint32_t kBucketsPerPage = 256;
+    static constexpr std::uint32_t kSlotsPerPage = kSlotsPerBucket * kBucketsPerPage;
+    static constexpr std::uint32_t kPageBytes = kSlotsPerPage * 8;
+    static constexpr std::size_t kOverflowSlots = 64;
+
+    /// Reserves addresses for `pages_max` pages and charges one to the pool. Throws
+    /// std::system_error.
+    Index(SegmentPool& pool, std::uint32_t pages_max);
+    ~Index();
+    Index(const Index&) = delete;
+    Index& operator=(const Index&) = delete;
+
+    /// Starts loading the two buckets of a hash. Any thread, no lock: a hint.
+    void prefetch(std::uint64_t hash) const noexcept {
+        const char* page = page_address(hash);
+        const std::uint32_t bucket = first_bucket(hash);
+        __builtin_prefetch(page + bucket * 64);
+        __builtin_prefetch(page + other_bucket(bucket, tag_of(hash)) * 64);
+    }
+    /// Starts loading the item itself, once the buckets are there. Any thread, no lock: a hint.
+    void prefetch_item(std::uint64_t hash, const char* base) const noexcept;
+
+    /// The slot of `hash` for which `is_it(location)` holds; nullptr if there is none.
+    template <typename Predicate>
+    SlotRef find(std::uint64_t hash, Predicate&& is_it) noexcept {
+        const std::uint64_t tag = tag_of(hash);
+        char* page = const_cast<char*>(page_address(hash));
+        const std::uint32_t first = first_bucket(hash);
+        for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
+            auto* slots = reinterpret_cast<std::uint64_t*>(page + bucket * 64);
+            for (std::uint32_t mask = match(slots, tag); mask != 0; mask &= mask - 1) {
+                SlotRef slot = slots + __builtin_ctz(mask);
+                if (is_it(Slot::location(*slot))) return slot;
+            }
+        }
+        if (overflow_count_ != 0) [[unlikely]] {
+            for (Overflow& entry : overflow_) {
+                if (entry.slot != 0 && entry.hash == hash && is_it(Slot::location(entry.slot)))
+                    return &entry.slot;
+            }
+        }
+        return nullptr;
+    }
+
+    /// The slot that points at exactly this location.
+    SlotRef find_location(std::uint64_t hash, std::uint64_t location) noexcept {
+        return find(hash, [location](std::uint64_t at) { return at == location; });
+    }
+
+    /// Adds a slot for a key that has none. nullptr: no room; grow and try again.
+    SlotRef insert(std::uint64_t hash, std::uint64_t frequency, AccessStamp stamp,
+                   std::uint64_t location) noexcept;
+    void erase(SlotRef slot) noexcept;
+    static void store(SlotRef slot, std::uint64_t word) noexcept {
+        std::atomic_ref(*slot).store(word, std::memory_order_relaxed);
+    }
+
+    /// True when the present size is nearly used up and growing should start.
+    bool wants_growth() const noexcept {
+        return !growing() && (count_ > grow_at_ || overflow_count_ > kOverflowSlots / 4);
+    }
+    bool growing() const noexcept { return cursor_.load(std::memory_order_relaxed) != 0; }
+    /// Begins growing to `pages` (more than now; capped). False: at the maximum, or the pool has no
+    /// budget for it.
+    bool start_growth(std::uint32_t pages) noexcept;
+    /// Moves one page's keys; `hash_of(location)` reads a key's hash from the log,
+    /// `dropped(location)` is told of a key that found no room anywhere (its slot is gone). No
+    /// effect when not growing.
+    template <typename HashOf, typename Dropped>
+    void growth_step(HashOf&& hash_of, Dropped&& dropped) noexcept;
+
+    /// Re-codes access stamps of one page so that they stay readable; call for all pages every four
+    /// hours.
+    void refresh_stamps(std::uint32_t page, std::uint32_t now) noexcept;
+
+    std::uint64_t count() const noexcept { return count_; }
+    std::uint32_t pages() const noexcept { return new_pages_.load(std::memory_order_relaxed); }
+    std::uint32_t pages_max() const noexcept { return pages_max_; }
+    std::uint64_t slots() const noexcept { return std::uint64_t{pages()} * kSlotsPerPage; }
+    std::uint64_t bytes() const noexcept { return std::uint64_t{pages()} * kPageBytes; }
+    std::size_t overflowed() const noexcept { return overflow_count_; }
+
+    /// Bits of the hash: page from the upper half, bucket and tag from the lower, shard from the
+    /// lowest (ShardSet).
+    static constexpr std::uint64_t tag_of(std::uint64_t hash) noexcept {
+        return (hash >> 18 & 0x3fff) % 2047 + 1;
+    }
+    static constexpr std::uint32_t first_bucket(std::uint64_t hash) noexcept {
+        return static_cast<std::uint32_t>(hash >> 10) & (kBucketsPerPage - 1);
+    }
+    static constexpr std::uint32_t other_bucket(std::uint32_t bucket, std::uint64_t tag) noexcept {
+        return bucket ^
+               ((static_cast<std::uint32_t>(tag * 0x9e3779b1u >> 7) & (kBucketsPerPage - 1)) | 1);
+    }
+
+ private:
+    struct Overflow {
+        std::uint64_t hash = 0;
+        std::uint64_t slot = 0;
+    };
+
+    static std::uint32_t scale(std::uint64_t hash, std::uint32_t pages) noexcept {
+        return static_cast<std::uint32_t>((hash >> 32) * pages >> 32);
+    }
+    std::uint32_t page_of(std::uint64_t hash) const noexcept {
+        const std::uint32_t page = scale(hash, new_pages_.load(std::memory_order_relaxed));
+        // Pages from the cursor up hold their keys already; below it the old mapping still holds.
+        // 0: not growing.
+        return page >= cursor_.load(std::memory_order_relaxed)
+                   ? page
+                   : scale(hash, old_pages_.load(std::memory_order_relaxed));
+    }
+    const char* page_address(std::uint64_t hash) const noexcept {
+        return memory_ + std::uint64_t{page_of(hash)} * kPageBytes;
+    }
+    std::uint64_t* bucket_at(std::uint32_t page, std::uint32_t bucket) noexcept {
+        return reinterpret_cast<std::uint64_t*>(memory_ + std::uint64_t{page} * kPageBytes) +
+               bucket * kSlotsPerBucket;
+    }
+
+    static std::uint32_t match(const std::uint64_t* slots, std::uint64_t tag) noexcept;
+    static SlotRef empty_in(std::uint64_t* bucket) noexcept;
+    SlotRef make_room(std::uint32_t page, std::uint32_t bucket, int depth) noexcept;
+    SlotRef place(std::uint32_t page, std::uint64_t hash, std::uint64_t word) noexcept;
+    SlotRef place_overflow(std::uint64_t hash, std::uint64_t word) noexcept;
+    void finish_growth() noexcept;
+
+    SegmentPool& pool_;
+    std::uint32_t pages_max_;
+    char* memory_ = nullptr;
+    std::atomic<std::uint32_t> new_pages_{1};
+    std::atomic<std::uint32_t> old_pages_{1};
+    std::atomic<std::uint32_t> cursor_{0};  // pages at or above are in the new mapping; 0: all are
+    std::uint64_t count_ = 0;
+    std::uint64_t grow_at_ = 0;
+    std::size_t overflow_count_ = 0;
+    std::array<Overflow, kOverflowSlots> overflow_{};
+};
+
+inline std::uint32_t Index::match(const std::uint64_t* slots, std::uint64_t tag) noexcept {
+#if defined(__SSE2__)
+    // The tag is the top of the slot's upper half: gather four upper halves, shift the rest out,
+    // compare.
+    const auto wanted = _mm_set1_epi32(static_cast<int>(tag));
+    const auto quarter = [&](int first) noexcept {
+        const auto low = _mm_load_ps(reinterpret_cast<const float*>(slots + first));
+        const auto high = _mm_load_ps(reinterpret_cast<const float*>(slots + first + 2));
+        const auto halves = _mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1)));
+        return _mm_cmpeq_epi32(_mm_srli_epi32(halves, Slot::kTagShift - 32), wanted);
+    };
+    const auto both = _mm_packs_epi32(quarter(0), quarter(4));
+    return static_cast<std::uint32_t>(
+        _mm_movemask_epi8(_mm_packs_epi16(both, _mm_setzero_si128())));
+#else
+    std::uint32_t mask = 0;
+    for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i)
+        mask |= std::uint32_t{Slot::tag(slots[i]) == tag} << i;
+    return mask;
+#endif
+}
+
+template <typename HashOf, typename Dropped>
+void Index::growth_step(HashOf&& hash_of, Dropped&& dropped) noexcept {
+    const std::uint32_t cursor = cursor_.load(std::memory_order_relaxed);
+    if (cursor == 0) return;
+    const std::uint32_t target = cursor - 1;
+    const std::uint32_t new_pages = new_pages_.load(std::memory_order_relaxed);
+    const std::uint32_t old_pages = old_pages_.load(std::memory_order_relaxed);
+    // Old pages whose keys can belong to the target: those that the target's share of the hash
+    // range overlaps.
+    const auto first = static_cast<std::uint32_t>(std::uint64_t{target} * old_pages / new_pages);
+    const auto last =
+        static_cast<std::uint32_t>(((std::uint64_t{target} + 1) * old_pages - 1) / new_pages);
+    constexpr std::uint32_t kAhead = 16;
+    for (std::uint32_t source = first; source <= last; ++source) {
+        if (source == target) continue;  // What is left in it belongs to it.
+        std::uint64_t* slots = bucket_at(source, 0);
+        for (std::uint32_t i = 0; i < kSlotsPerPage; ++i) {
+            if (i + kAhead < kSlotsPerPage && slots[i + kAhead] != 0) {
+                __builtin_prefetch(pool_.base() + Slot::location(slots[i + kAhead]));
+            }
+            if (slots[i] == 0) continue;
+            const std::uint64_t hash = hash_of(Slot::location(slots[i]));
+            if (scale(hash, new_pages) != target) continue;
+            const std::uint64_t word = slots[i];
+            store(&slots[i], 0);
+            if (place(target, hash, word) == nullptr && place_overflow(hash, word) == nullptr) {
+                --count_;
+                dropped(Slot::location(word));
+            }
+        }
+    }
+    cursor_.store(target, std::memory_order_relaxed);
+    if (target == 0) finish_growth();
+}
+
+}  // namespace shardmill::store

@@ -1,0 +1,215 @@
+#include "store/segment_pool.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <new>
+#include <system_error>
+
+#include "base/assert.h"
+
+namespace shardmill::store {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kAddressable = std::uint64_t{1} << 37;  // 35 bits of four bytes
+constexpr std::size_t kFreedBatch = 256;
+
+constexpr std::uint64_t round_page(std::uint64_t bytes) noexcept {
+    return (bytes + kPage - 1) & ~(kPage - 1);
+}
+
+void* reserve(std::uint64_t bytes) noexcept {
+    void* range = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return range == MAP_FAILED ? nullptr : range;
+}
+
+}  // namespace
+
+SegmentPool::SegmentPool(const Config& config)
+    : limit_(config.memory_limit),
+      segment_bytes_(config.segment_bytes),
+      segment_shift_(static_cast<unsigned>(std::countr_zero(config.segment_bytes))) {
+    SHARDMILL_ASSERT(std::has_single_bit(config.segment_bytes));
+    // Addresses cost nothing: as many single units as the budget can pay for (those lent to scans
+    // included), and for large items several times the budget, so that runs are found although
+    // freed ones leave holes.
+    const std::uint64_t singles = 1 + 2 * (limit_ / segment_bytes_ + 1);
+    const std::uint64_t runs = 4 * ((limit_ + 2 * config.item_bytes_max) / segment_bytes_ + 1);
+    const std::uint64_t units = std::min(singles + runs, kAddressable / segment_bytes_);
+    single_units_ = static_cast<std::uint32_t>(std::min(singles, units / 2));
+    units_ = static_cast<std::uint32_t>(units);
+    reserved_bytes_ = units * segment_bytes_;
+
+    base_ = static_cast<char*>(reserve(reserved_bytes_));
+    segments_ = static_cast<Segment*>(reserve(units * sizeof(Segment)));
+    if (base_ == nullptr || segments_ == nullptr) {
+        const int error = errno;
+        if (base_ != nullptr) ::munmap(base_, reserved_bytes_);
+        throw std::system_error(
+            error, std::generic_category(),
+            "cannot reserve address space for the store (raise `ulimit -v` or lower -m)");
+    }
+    free_charged_.reserve(single_units_);
+    free_released_.reserve(single_units_);
+    run_used_.resize(units_ - single_units_);
+    freed_.reserve(kFreedBatch);
+}
+
+SegmentPool::~SegmentPool() {
+    ::munmap(base_, reserved_bytes_);
+    ::munmap(segments_, units_ * sizeof(Segment));
+}
+
+bool SegmentPool::charge_locked(std::uint64_t bytes) noexcept {
+    std::uint64_t charged = charged_.load(std::memory_order_relaxed);
+    // Memory kept for reuse gives way first.
+    while (charged + bytes > limit_ && !free_charged_.empty() &&
+           freed_.size() < freed_.capacity()) {
+        freed_.push_back({free_charged_.back(), 1, segment_bytes_});
+        free_charged_.pop_back();
+        charged -= segment_bytes_;
+        has_freed_.store(true, std::memory_order_relaxed);
+    }
+    const bool fits = charged + bytes <= limit_;
+    charged_.store(fits ? charged + bytes : charged, std::memory_order_relaxed);
+    return fits;
+}
+
+std::optional<std::uint32_t> SegmentPool::acquire() noexcept {
+    const std::lock_guard guard(lock_);
+    std::uint32_t unit;
+    if (!free_charged_.empty()) {
+        unit = free_charged_.back();
+        free_charged_.pop_back();
+    } else {
+        if (free_released_.empty() && next_fresh_ == single_units_) return std::nullopt;
+        if (!charge_locked(segment_bytes_)) return std::nullopt;
+        if (!free_released_.empty()) {
+            unit = free_released_.back();
+            free_released_.pop_back();
+        } else {
+            unit = next_fresh_++;
+        }
+    }
+    new (&segments_[unit]) Segment{};
+    return unit;
+}
+
+void SegmentPool::release(std::uint32_t segment) noexcept {
+    const bool charged = segments_[segment].charged;
+    segments_[segment].~Segment();
+    new (&segments_[segment]) Segment{};
+    const std::lock_guard guard(lock_);
+    if (!charged) {
+        // Lent over the limit: back in the books for as long as the budget has room, else to the
+        // system.
+        if (!charge_locked(segment_bytes_)) {
+            charged_.fetch_add(segment_bytes_, std::memory_order_relaxed);
+        }
+    }
+    free_charged_.push_back(segment);
+    charge_locked(0);
+}
+
+std::optional<std::uint32_t> SegmentPool::find_run(std::uint32_t units) noexcept {
+    const auto total = static_cast<std::uint32_t>(run_used_.size());
+    if (units > total) return std::nullopt;
+    // First fit from where the last search ended, once around.
+    std::uint32_t start = run_hint_;
+    std::uint32_t length = 0;
+    for (std::uint64_t seen = 0; seen < std::uint64_t{2} * total; ++seen) {
+        if (start + units > total) {
+            start = 0;
+            length = 0;
+        }
+        if (run_used_[start + length]) {
+            start += length + 1;
+            length = 0;
+        } else if (++length == units) {
+            return start;
+        }
+    }
+    return std::nullopt;
+}
+
+void SegmentPool::mark_run(std::uint32_t first, std::uint32_t units, bool used) noexcept {
+    std::fill_n(run_used_.begin() + (first - single_units_), units, used);
+}
+
+std::optional<std::uint32_t> SegmentPool::acquire_run(std::uint64_t bytes) noexcept {
+    const std::uint64_t rounded = round_page(bytes);
+    const auto units = static_cast<std::uint32_t>((rounded + segment_bytes_ - 1) >> segment_shift_);
+    const std::lock_guard guard(lock_);
+    const auto start = find_run(units);
+    if (!start || !charge_locked(rounded)) return std::nullopt;
+    const std::uint32_t first = *start + single_units_;
+    mark_run(first, units, true);
+    run_hint_ = *start + units;
+    new (&segments_[first]) Segment{};
+    return first;
+}
+
+void SegmentPool::release_run(std::uint32_t segment, std::uint64_t bytes) noexcept {
+    const std::uint64_t rounded = round_page(bytes);
+    const auto units = static_cast<std::uint32_t>((rounded + segment_bytes_ - 1) >> segment_shift_);
+    const bool charged = segments_[segment].charged;
+    segments_[segment].~Segment();
+    new (&segments_[segment]) Segment{};
+    const std::lock_guard guard(lock_);
+    if (charged) charged_.fetch_sub(rounded, std::memory_order_relaxed);
+    try {
+        freed_.push_back({segment, units, rounded});
+    } catch (const std::bad_alloc&) {
+        return;  // These addresses and their pages are lost to the pool; the books stay right but
+                 // for them.
+    }
+    has_freed_.store(true, std::memory_order_relaxed);
+}
+
+bool SegmentPool::charge(std::uint64_t bytes) noexcept {
+    const std::lock_guard guard(lock_);
+    return charge_locked(bytes);
+}
+
+void SegmentPool::uncharge(std::uint64_t bytes) noexcept {
+    const std::lock_guard guard(lock_);
+    charged_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+void SegmentPool::release_freed_memory() noexcept {
+    if (!has_freed_.load(std::memory_order_relaxed)) return;
+    FreedRange batch[kFreedBatch];
+    std::size_t taken = 0;
+    {
+        const std::lock_guard guard(lock_);
+        while (taken < kFreedBatch && !freed_.empty()) {
+            batch[taken++] = freed_.back();
+            freed_.pop_back();
+        }
+        if (freed_.empty()) has_freed_.store(false, std::memory_order_relaxed);
+    }
+    for (std::size_t i = 0; i < taken; ++i)
+        ::madvise(data(batch[i].first_unit), batch[i].bytes, MADV_DONTNEED);
+    const std::lock_guard guard(lock_);
+    for (std::size_t i = 0; i < taken; ++i) {
+        if (batch[i].first_unit < single_units_) {
+            free_released_.push_back(batch[i].first_unit);
+        } else {
+            mark_run(batch[i].first_unit, batch[i].units, false);
+        }
+    }
+}
+
+void SegmentPool::skip_sequences_to(std::uint64_t cas) noexcept {
+    const std::uint64_t wanted = (cas >> 24) + 1;
+    std::uint64_t current = sequence_.load(std::memory_order_relaxed);
+    while (current < wanted &&
+           !sequence_.compare_exchange_weak(current, wanted, std::memory_order_relaxed)) {
+    }
+}
+
+}  // namespace shardmill::store

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "store/segment.h"
+#include "store/shard_lock.h"
+
+namespace shardmill::store {
+
+/// The memory that all shards draw from: one reserved range of addresses, cut into units of one
+/// segment each, and a budget of bytes (-m) that segments and indexes are charged to. Item
+/// locations are offsets in the range divided by four, 35 bits: 128 GiB. Thread-safe; its lock is a
+/// leaf (taken under a shard's lock, for a few instructions, once per segment) and no system call
+/// is made under it.
+class SegmentPool {
+ public:
+    struct Config {
+        std::uint64_t memory_limit;    // bytes, the budget
+        std::uint32_t segment_bytes;   // power of two, 64 KiB to 1 MiB
+        std::uint64_t item_bytes_max;  // the largest item that must find contiguous addresses
+    };
+
+    /// Throws std::system_error when the address range cannot be reserved.
+    explicit SegmentPool(const Config& config);
+    ~SegmentPool();
+    SegmentPool(const SegmentPool&) = delete;
+    SegmentPool& operator=(const SegmentPool&) = delete;
+
+    char* base() const noexcept { return base_; }
+    std::uint32_t segment_bytes() const noexcept { return segment_bytes_; }
+    unsigned segment_shift() const noexcept { return segment_shift_; }
+    char* data(std::uint32_t segment) const noexcept {
+        return base_ + (static_cast<std::uint64_t>(segment) << segment_shift_);
+    }
+    /// The entry of a segment's first unit. Belongs to the shard that holds the segment.
+    Segment& segment(std::uint32_t id) const noexcept { return segments_[id]; }
+
+    /// A segment of `segment_bytes`, charged to the budget. nullopt: the budget is spent.
+    std::optional<std::uint32_t> acquire() noexcept;
+    void release(std::uint32_t segment) noexcept;
+
+    /// Contiguous units for one large item, charged with `bytes` rounded up to pages. nullopt:
+    /// budget or addresses.
+    std::optional<std::uint32_t> acquire_run(std::uint64_t bytes) noexcept;
+    void release_run(std::uint32_t segment, std::uint64_t bytes) noexcept;
+
+    /// Charges memory held elsewhere (an index). False: it does not fit.
+    bool charge(std::uint64_t bytes) noexcept;
+    void uncharge(std::uint64_t bytes) noexcept;
+
+    /// Gives freed pages back to the system. Outside all shard locks. Cheap when there is nothing
+    /// to do.
+    void release_freed_memory() noexcept;
+
+    /// Never reused, process-wide, growing: names a filling of a segment and orders CAS values.
+    std::uint64_t next_sequence() noexcept {
+        return sequence_.fetch_add(1, std::memory_order_relaxed);
+    }
+    /// Makes every later sequence larger than what `cas` was derived from (restored items keep
+    /// their CAS).
+    void skip_sequences_to(std::uint64_t cas) noexcept;
+    std::uint64_t last_sequence() const noexcept {
+        return sequence_.load(std::memory_order_relaxed);
+    }
+
+    std::uint32_t units() const noexcept { return units_; }
+    std::uint64_t memory_limit() const noexcept { return limit_; }
+    std::uint64_t charged_bytes() const noexcept {
+        return charged_.load(std::memory_order_relaxed);
+    }
+
+ private:
+    struct FreedRange {
+        std::uint32_t first_unit;
+        std::uint32_t units;
+        std::uint64_t bytes;
+    };
+
+    bool charge_locked(std::uint64_t bytes) noexcept;
+    std::optional<std::uint32_t> find_run(std::uint32_t units) noexcept;
+    void mark_run(std::uint32_t first, std::uint32_t units, bool used) noexcept;
+
+    std::uint64_t limit_;
+    std::uint32_t segment_bytes_;
+    unsigned segment_shift_;
+    std::uint32_t
+        single_units_;  // units [1, single_units_) are handed out one by one, the rest in runs
+    std::uint32_t units_;
+    char* base_ = nullptr;
+    std::uint64_t reserved_bytes_ = 0;
+    Segment* segments_ = nullptr;
+    std::atomic<std::uint64_t> sequence_{1};
+    std::atomic<std::uint64_t> charged_{0};  // written under lock_, read by statistics
+    std::atomic<bool> has_freed_{false};
+
+    ShardLock lock_;
+    std::uint32_t next_fresh_ = 1;              // units from here on have never been used
+    std::vector<std::uint32_t> free_charged_;   // memory still there and charged
+    std::vector<std::uint32_t> free_released_;  // memory given back, not charged
+    std::vector<bool> run_used_;                // of the units from single_units_ on
+    std::uint32_t run_hint_ = 0;
+    std::vector<FreedRange> freed_;  // waiting for madvise
+};
+
+}  // namespace shardmill::store

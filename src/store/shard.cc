@@ -1,0 +1,410 @@
+#include "store/shard.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/hash.h"
+
+namespace shardmill::store {
+namespace {
+
+// Reserve is what a caller needs at most before the key: header, long length, exptime, client
+// flags, CAS.
+constexpr std::uint32_t kPrefixMax = 24;
+constexpr std::uint32_t kGrowthPace = 16;  // one page of index growth per so many new keys
+constexpr std::uint32_t kStoredBits = ItemHeader::kStale | ItemHeader::kWin |
+                                      ItemHeader::kBinaryKey | ItemHeader::kHit |
+                                      ItemHeader::kCasSeen;
+
+std::uint32_t header_word(const NewItem& item, std::uint64_t value_bytes) noexcept {
+    std::uint32_t word = static_cast<std::uint32_t>(item.key.key.size());
+    word |= static_cast<std::uint32_t>(std::min<std::uint64_t>(value_bytes, ItemHeader::kLongValue))
+            << ItemHeader::kValueShift;
+    if (item.exptime != 0) word |= ItemHeader::kHasExptime;
+    if (item.client_flags != 0) word |= ItemHeader::kHasFlags;
+    if (item.cas != 0) word |= ItemHeader::kHasCas;
+    return word | (item.header_bits & kStoredBits);
+}
+
+/// Writes everything up to the value and returns where the value goes.
+char* write_prefix(char* at, std::uint32_t word, const NewItem& item,
+                   std::uint32_t value_bytes) noexcept {
+    const auto put = [&at](const auto& value) noexcept {
+        std::memcpy(at, &value, sizeof(value));
+        at += sizeof(value);
+    };
+    put(word);
+    if (ItemHeader{word}.short_value_bytes() == ItemHeader::kLongValue) put(value_bytes);
+    if (item.exptime != 0) put(item.exptime);
+    if (item.client_flags != 0) put(item.client_flags);
+    if (item.cas != 0) put(item.cas);
+    std::memcpy(at, item.key.key.data(), item.key.key.size());
+    return at + item.key.key.size();
+}
+
+char* write_item(char* at, std::uint32_t word, const NewItem& item,
+                 std::uint32_t value_bytes) noexcept {
+    char* value = write_prefix(at, word, item, value_bytes);
+    if (!item.value_head.empty())
+        std::memmove(value, item.value_head.data(), item.value_head.size());
+    value += item.value_head.size();
+    if (!item.value_tail.empty())
+        std::memmove(value, item.value_tail.data(), item.value_tail.size());
+    return value + item.value_tail.size();
+}
+
+std::uint32_t later_deadline(std::uint32_t deadline, std::uint32_t exptime) noexcept {
+    return exptime == 0 ? kNeverExpires : std::max(deadline, exptime);
+}
+
+std::uint32_t index_pages_max(const ShardConfig& config, const SegmentPool& pool) noexcept {
+    // A shard may take more than its share, and the smallest items need as much index as log;
+    // addresses are free.
+    const std::uint64_t bytes = std::min(pool.memory_limit(), 2 * config.share_bytes);
+    return static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(bytes / 8 * 5 / Index::kPageBytes, 64));
+}
+
+}  // namespace
+
+Shard::Shard(std::uint32_t id, SegmentPool& pool, const ShardConfig& config)
+    : id_(id), config_(config), pool_(pool), index_(pool, index_pages_max(config, pool)) {
+    held_.reserve(pool.units());  // Never grows under the lock; untouched, it costs no memory.
+}
+
+Shard::~Shard() {
+    for (const std::uint32_t segment : held_) meta(segment).unmarked_dead.reset();
+}
+
+Shard::Place Shard::place_of(std::uint64_t location) const noexcept {
+    // Only the first unit of a run is ever the unit of an item: a jumbo item starts its segment.
+    const std::uint64_t mask = pool_.segment_bytes() - 1;
+    return {static_cast<std::uint32_t>(location >> pool_.segment_shift()),
+            static_cast<std::uint32_t>(location & mask)};
+}
+
+std::uint64_t Shard::hash_at(std::uint64_t location) const noexcept {
+    return base::hash_key(decode_item(pool_.base() + location, 0).key);
+}
+
+Handle Shard::handle_for(SlotRef slot, std::uint32_t now) const noexcept {
+    const std::uint64_t word = *slot;
+    const Place place = place_of(Slot::location(word));
+    Handle handle{
+        .slot = slot, .item = address(place), .segment = place.segment, .offset = place.offset};
+    handle.view = view_at(place);
+    handle.fetched_before = Slot::frequency(word) != 0 || handle.view.header.has(ItemHeader::kHit);
+    handle.last_access = now - stamp_age(Slot::stamp(word), now);
+    return handle;
+}
+
+std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss* why) noexcept {
+    check_flush(now);
+    const char* base = pool_.base();
+    SlotRef slot = index_.find(key.hash, [&](std::uint64_t at) {
+        const char* item = base + at;
+        std::uint32_t word;
+        std::memcpy(&word, item, 4);
+        const ItemHeader header{word};
+        return header.key_bytes() == key.key.size() &&
+               std::memcmp(item + header.prefix_bytes(), key.key.data(), key.key.size()) == 0;
+    });
+    if (slot == nullptr) {
+        if (why != nullptr) *why = Miss::NotFound;
+        return std::nullopt;
+    }
+    Handle handle = handle_for(slot, now);
+    if (handle.view.expired(now)) [[unlikely]] {
+        if (why != nullptr) *why = Miss::Expired;
+        drop_expired(handle);
+        return std::nullopt;
+    }
+    if (flushing_ && flushed(meta(handle.segment))) [[unlikely]] {
+        if (why != nullptr) *why = Miss::Flushed;
+        erase(handle);
+        return std::nullopt;
+    }
+    if (why != nullptr) *why = Miss::None;
+    return handle;
+}
+
+void Shard::bump(const Handle& handle, std::uint32_t now) noexcept {
+    const std::uint64_t word = *handle.slot;
+    const std::uint64_t frequency = std::min(Slot::frequency(word) + 1, Slot::kFrequencyMax);
+    const std::uint64_t bumped =
+        Slot::make(Slot::tag(word), frequency, stamp_now(now), Slot::location(word));
+    if (bumped != word) Index::store(handle.slot, bumped);
+}
+
+void Shard::drop_expired(const Handle& handle) noexcept {
+    if (!handle.fetched_before) ++stats_.expired_unfetched;
+    ++stats_.reclaimed;
+    erase(handle);
+}
+
+void Shard::erase(const Handle& handle) noexcept {
+    index_.erase(handle.slot);
+    kill({handle.segment, handle.offset}, handle.view.bytes);
+}
+
+void Shard::kill(Place place, std::uint32_t bytes) noexcept {
+    Segment& segment = meta(place.segment);
+    SHARDMILL_DASSERT(segment.live_items > 0 && segment.live_bytes >= bytes);
+    segment.live_bytes -= bytes;
+    --segment.live_items;
+    stats_.item_bytes -= bytes;
+    const auto mark = [&] {
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(address(place)))
+            .fetch_or(ItemHeader::kDead, std::memory_order_relaxed);
+    };
+    if (segment.scan_pins == 0) {
+        mark();
+    } else {
+        try {
+            if (!segment.unmarked_dead)
+                segment.unmarked_dead = std::make_unique<std::vector<std::uint32_t>>();
+            segment.unmarked_dead->push_back(place.offset);
+        } catch (const std::bad_alloc&) {
+            fail_cuts();  // The scan's picture is spoilt, and it will say so.
+            mark();
+        }
+    }
+    if (segment.live_items == 0) segment_emptied(place.segment);
+}
+
+bool Shard::can_overwrite(const NewItem& item, const Handle& existing,
+                          std::uint32_t word) const noexcept {
+    const std::uint32_t shape = ItemHeader::kHasExptime | ItemHeader::kHasFlags |
+                                ItemHeader::kHasCas | 0xff |
+                                ItemHeader::kLongValue << ItemHeader::kValueShift;
+    const std::uint64_t value_bytes = item.value_head.size() + item.value_tail.size();
+    return ((existing.view.header.word ^ word) & shape) == 0 &&
+           value_bytes == existing.view.value.size() && item.cas == 0 &&
+           !existing.view.header.has(ItemHeader::kCasSeen) && item.value_tail.empty() &&
+           !meta(existing.segment).pinned();
+}
+
+std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* existing,
+                                             std::uint32_t now) noexcept {
+    const std::uint64_t value_bytes = item.value_head.size() + item.value_tail.size();
+    const std::uint32_t word = header_word(item, value_bytes);
+    if (existing != nullptr && can_overwrite(item, *existing, word)) {
+        write_item(existing->item, word, item, static_cast<std::uint32_t>(value_bytes));
+        Segment& segment = meta(existing->segment);
+        segment.deadline = later_deadline(segment.deadline, item.exptime);
+        Index::store(existing->slot, Slot::make(Slot::tag(*existing->slot), 0, stamp_now(now),
+                                                Slot::location(*existing->slot)));
+        ++stats_.total_items;
+        return handle_for(existing->slot, now);
+    }
+    if (existing != nullptr && item.cas == 0 && existing->view.header.has(ItemHeader::kCasSeen)) {
+        // The segment that is open may be older than the one the present CAS came from.
+        const std::uint32_t open = queue(meta(existing->segment).queue).open;
+        if (open != kNoSegment && meta(open).sequence < existing->view.cas >> 24) {
+            NewItem ordered = item;
+            ordered.cas = fresh_cas();
+            return append(ordered, existing, now);
+        }
+    }
+    return append(item, existing, now);
+}
+
+std::expected<Handle, StoreError> Shard::append(const NewItem& item, const Handle* existing,
+                                                std::uint32_t now) noexcept {
+    const std::uint64_t value_bytes = item.value_head.size() + item.value_tail.size();
+    const std::uint32_t word = header_word(item, value_bytes);
+    const std::uint64_t bytes = ItemHeader{word}.prefix_bytes() + item.key.key.size() + value_bytes;
+    if (bytes > pool_.memory_limit() / 2) return std::unexpected(StoreError::TooLarge);
+    if (existing == nullptr && !make_index_room(now)) return std::unexpected(StoreError::NoMemory);
+    const QueueId queue_id = existing != nullptr ? meta(existing->segment).queue : QueueId::Small;
+    const std::uint32_t protect = existing != nullptr ? existing->segment : kNoSegment;
+    const auto place = allocate(round_item(bytes), queue_id, protect, now);
+    if (!place) {
+        ++stats_.out_of_memory;
+        return std::unexpected(place.error());
+    }
+    write_item(address(*place), word, item, static_cast<std::uint32_t>(value_bytes));
+    return link(item.key.hash, existing, *place, now);
+}
+
+Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
+                   std::uint32_t now) noexcept {
+    const ItemView view = view_at(place);
+    Segment& segment = meta(place.segment);
+    segment.live_bytes += view.bytes;
+    ++segment.live_items;
+    segment.deadline = later_deadline(segment.deadline, view.exptime);
+    stats_.item_bytes += view.bytes;
+    ++stats_.total_items;
+    SlotRef slot;
+    if (existing != nullptr) {
+        slot = existing->slot;
+        Index::store(slot, Slot::make(Slot::tag(*slot), 0, stamp_now(now), location(place)));
+        kill({existing->segment, existing->offset}, existing->view.bytes);
+    } else {
+        slot = index_.insert(hash, 0, stamp_now(now), location(place));
+        SHARDMILL_ASSERT(slot != nullptr);
+    }
+    return handle_for(slot, now);
+}
+
+bool Shard::make_index_room(std::uint32_t now) noexcept {
+    const auto step = [this]() noexcept {
+        index_.growth_step([this](std::uint64_t at) { return hash_at(at); },
+                           [this](std::uint64_t at) {
+                               ++stats_.evictions;
+                               const Place place = place_of(at);
+                               kill(place, view_at(place).bytes);
+                           });
+    };
+    if (index_.growing()) {
+        if (++growth_pace_ % kGrowthPace == 0) step();
+    } else if (index_.wants_growth()) {
+        const std::uint32_t pages = index_pages_wanted();
+        while (pages < index_.pages_max() && !index_.start_growth(pages)) {
+            if (!make_room(kNoSegment, now)) break;
+        }
+    }
+    while (index_.overflowed() == Index::kOverflowSlots) {
+        if (index_.growing()) {
+            step();
+        } else if (!make_room(kNoSegment, now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+std::uint32_t Shard::index_pages_wanted() const noexcept {
+    const std::uint32_t pages = index_.pages();
+    const std::uint64_t step = pages < 64 ? 2ull * pages : pages + pages / 4;
+    // Once a little memory is filled the mean item tells how many there will be: grow towards that
+    // in larger steps.
+    std::uint64_t projected = 0;
+    if (index_.count() != 0 && stats_.item_bytes > config_.share_bytes / 50) {
+        const std::uint64_t mean = stats_.item_bytes / index_.count();
+        projected = config_.share_bytes / (mean + 9) * 5 / 4 / Index::kSlotsPerPage;
+    }
+    const std::uint64_t wanted = std::max(step, std::min<std::uint64_t>(projected, 4ull * pages));
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, index_.pages_max()));
+}
+
+std::expected<Handle, StoreError> Shard::rewrite(const Handle& handle, std::uint32_t exptime,
+                                                 std::uint32_t bits, std::uint64_t cas,
+                                                 std::uint32_t now) noexcept {
+    const std::uint64_t slot_before = *handle.slot;
+    const NewItem copy{.key = {handle.view.key, 0},
+                       .value_head = handle.view.value,
+                       .value_tail = {},
+                       .client_flags = handle.view.client_flags,
+                       .exptime = exptime,
+                       .cas = cas,
+                       .header_bits = bits};
+    auto moved = append(copy, &handle, now);
+    if (!moved) return moved;
+    --stats_.total_items;
+    Index::store(moved->slot, Slot::make(Slot::tag(slot_before), Slot::frequency(slot_before),
+                                         Slot::stamp(slot_before), Slot::location(*moved->slot)));
+    return handle_for(moved->slot, now);
+}
+
+bool Shard::overwrite_value(const Handle& handle, std::string_view value) noexcept {
+    if (value.size() != handle.view.value.size() || meta(handle.segment).pinned() ||
+        current_header(handle).has(ItemHeader::kCasSeen) ||
+        handle.view.header.has(ItemHeader::kHasCas)) {
+        return false;
+    }
+    std::memcpy(const_cast<char*>(handle.view.value.data()), value.data(), value.size());
+    return true;
+}
+
+ItemHeader Shard::current_header(const Handle& handle) const noexcept {
+    return decode_item(handle.item, 0).header;
+}
+
+std::expected<Handle, StoreError> Shard::set_exptime(const Handle& handle, std::uint32_t exptime,
+                                                     std::uint32_t now) noexcept {
+    const ItemHeader header = current_header(handle);
+    if (exptime == handle.view.exptime) return handle;
+    if (exptime != 0 && header.has(ItemHeader::kHasExptime) && !meta(handle.segment).pinned()) {
+        const std::uint32_t at = header.short_value_bytes() == ItemHeader::kLongValue ? 8 : 4;
+        std::memcpy(handle.item + at, &exptime, sizeof(exptime));
+        Segment& segment = meta(handle.segment);
+        segment.deadline = later_deadline(segment.deadline, exptime);
+        return handle_for(handle.slot, now);
+    }
+    const std::uint64_t cas =
+        header.has(ItemHeader::kCasSeen) || header.has(ItemHeader::kHasCas) ? handle.view.cas : 0;
+    return rewrite(handle, exptime, header.word & kStoredBits, cas, now);
+}
+
+std::expected<Handle, StoreError> Shard::set_bits(const Handle& handle, std::uint32_t set,
+                                                  std::uint32_t clear, std::uint32_t now,
+                                                  std::uint64_t new_cas) noexcept {
+    const ItemHeader header = current_header(handle);
+    const std::uint32_t bits = ((header.word & kStoredBits) | set) & ~clear;
+    if (bits == (header.word & kStoredBits) && new_cas == 0) return handle;
+    if (new_cas == 0 && !meta(handle.segment).pinned()) {
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(handle.item))
+            .store((header.word & ~kStoredBits) | bits, std::memory_order_relaxed);
+        return handle_for(handle.slot, now);
+    }
+    const std::uint64_t kept =
+        header.has(ItemHeader::kCasSeen) || header.has(ItemHeader::kHasCas) ? handle.view.cas : 0;
+    return rewrite(handle, handle.view.exptime, bits, new_cas != 0 ? new_cas : kept, now);
+}
+
+std::uint64_t Shard::show_cas(const Handle& handle) noexcept {
+    if (!handle.view.header.has(ItemHeader::kCasSeen)) {
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(handle.item))
+            .fetch_or(ItemHeader::kCasSeen, std::memory_order_relaxed);
+    }
+    return handle.view.cas;
+}
+
+std::expected<Reservation, StoreError> Shard::reserve(std::uint32_t key_bytes,
+                                                      std::uint32_t value_bytes,
+                                                      std::uint32_t now) noexcept {
+    check_flush(now);
+    const std::uint64_t bytes = std::uint64_t{kPrefixMax} + key_bytes + value_bytes + kItemAlign;
+    if (bytes > pool_.memory_limit() / 2) return std::unexpected(StoreError::TooLarge);
+    const auto place = allocate_jumbo(static_cast<std::uint32_t>(bytes), kNoSegment, now);
+    if (!place) {
+        ++stats_.out_of_memory;
+        return std::unexpected(place.error());
+    }
+    meta(place->segment).state = SegmentState::Reserved;
+    return Reservation{place->segment, value_bytes,
+                       pool_.data(place->segment) + kPrefixMax + key_bytes};
+}
+
+std::expected<Handle, StoreError> Shard::commit(const Reservation& reservation, const NewItem& item,
+                                                const Handle* existing,
+                                                std::uint32_t now) noexcept {
+    if (existing == nullptr && !make_index_room(now)) {
+        abandon(reservation);
+        return std::unexpected(StoreError::NoMemory);
+    }
+    const std::uint32_t word = header_word(item, reservation.value_bytes);
+    const std::uint32_t start = kPrefixMax - ItemHeader{word}.prefix_bytes();
+    char* data = pool_.data(reservation.segment);
+    if (start != 0) {
+        // The item ends where the value is; what is left in front of it is a dead item without a
+        // key.
+        const std::uint32_t filler = ItemHeader::kDead | (start - 4) << ItemHeader::kValueShift;
+        std::memcpy(data, &filler, sizeof(filler));
+    }
+    write_prefix(data + start, word, item, reservation.value_bytes);
+    Segment& segment = meta(reservation.segment);
+    segment.sequence = pool_.next_sequence();
+    segment.fill = start + decode_item(data + start, 0).bytes;
+    segment.state = SegmentState::Sealed;
+    push_young(reservation.segment,
+               existing != nullptr ? meta(existing->segment).queue : QueueId::Small);
+    return link(item.key.hash, existing, {reservation.segment, start}, now);
+}
+
+void Shard::abandon(const Reservation& reservation) noexcept { free_segment(reservation.segment); }
+
+}  // namespace shardmill::store

@@ -1,0 +1,187 @@
+// Flushes, pins, cuts and housekeeping: everything that looks at whole segments.
+
+#include <algorithm>
+#include <new>
+
+#include "store/shard.h"
+
+namespace shardmill::store {
+namespace {
+
+constexpr std::uint32_t kHousekeepingLooks = 16;  // segments looked at per call
+
+}  // namespace
+
+void Shard::flush_all(std::uint32_t when, std::uint32_t now) noexcept {
+    flush_at_ = 0;
+    if (when <= now) {
+        flush_now();
+    } else {
+        flush_at_ = when;
+    }
+}
+
+void Shard::flush_now() noexcept {
+    flush_at_ = 0;
+    seal(QueueId::Small);
+    seal(QueueId::Main);
+    flush_sequence_ = pool_.next_sequence();
+    flushing_ = true;
+}
+
+void Shard::pin(std::uint32_t segment) noexcept { ++meta(segment).read_pins; }
+
+void Shard::unpin(std::uint32_t segment) noexcept {
+    SHARDMILL_ASSERT(meta(segment).read_pins != 0);
+    --meta(segment).read_pins;
+    unpinned(segment);
+}
+
+void Shard::drop_scan_pin(std::uint32_t segment) noexcept {
+    SHARDMILL_ASSERT(meta(segment).scan_pins != 0);
+    if (--meta(segment).scan_pins == 0) mark_unmarked(segment);
+    unpinned(segment);
+}
+
+void Shard::mark_unmarked(std::uint32_t id) noexcept {
+    const auto unmarked = std::move(meta(id).unmarked_dead);
+    if (!unmarked) return;
+    for (const std::uint32_t offset : *unmarked) {
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(address({id, offset})))
+            .fetch_or(ItemHeader::kDead, std::memory_order_relaxed);
+    }
+}
+
+void Shard::unpinned(std::uint32_t id) noexcept {
+    Segment& segment = meta(id);
+    if (segment.pinned() || segment.state != SegmentState::Detached) return;
+    const std::uint64_t bytes = segment_memory(segment);
+    detached_bytes_ -= bytes;
+    if (!segment.charged) lent_bytes_ -= bytes;
+    free_segment(id);
+}
+
+void Shard::pin_for(ActiveCut& active, ShardCut& cut, std::uint32_t id) {
+    Segment& segment = meta(id);
+    if (segment.live_items == 0 || flushed(segment)) return;
+    using Claim = PinnedSegment::Claim;
+    PinnedSegment pinned{.shard = id_,
+                         .segment = id,
+                         .bytes = segment.fill,
+                         .data = pool_.data(id),
+                         .sequence = segment.sequence,
+                         .dead = {},
+                         .claim_word = std::make_shared<std::atomic<Claim>>(Claim::Pinned)};
+    if (segment.unmarked_dead) {
+        pinned.dead = *segment.unmarked_dead;
+        std::sort(pinned.dead.begin(), pinned.dead.end());
+    }
+    cut.items += segment.live_items;
+    cut.bytes += segment.live_bytes;
+    active.claims.push_back(pinned.claim_word);
+    active.segments.push_back(id);
+    cut.segments.push_back(std::move(pinned));
+    ++segment.scan_pins;
+}
+
+ShardCut Shard::take_cut(std::uint32_t now, std::shared_ptr<CutState> state) {
+    check_flush(now);
+    std::erase_if(cuts_, [](const ActiveCut& active) { return active.state.use_count() == 1; });
+    ShardCut cut{.shard = id_, .now = now, .items = 0, .bytes = 0, .segments = {}, .state = state};
+    ActiveCut active{.state = std::move(state), .claims = {}, .segments = {}};
+    cuts_.reserve(cuts_.size() + 1);
+    active.claims.reserve(held_.size());
+    active.segments.reserve(held_.size());
+    cut.segments.reserve(held_.size());
+    try {
+        for (const QueueId queue_id : {QueueId::Small, QueueId::Main}) {
+            for (std::uint32_t id = queue(queue_id).oldest; id != kNoSegment;
+                 id = meta(id).younger) {
+                pin_for(active, cut, id);
+            }
+        }
+        for (const QueueId queue_id : {QueueId::Small, QueueId::Main}) {
+            if (queue(queue_id).open != kNoSegment) pin_for(active, cut, queue(queue_id).open);
+        }
+    } catch (const std::bad_alloc&) {
+        for (const std::uint32_t id : active.segments) drop_scan_pin(id);
+        throw;
+    }
+    cuts_.push_back(std::move(active));
+    return cut;
+}
+
+void Shard::release_cut(const PinnedSegment& segment) noexcept {
+    using Claim = PinnedSegment::Claim;
+    const Claim before = segment.claim_word->exchange(Claim::Released, std::memory_order_acq_rel);
+    if (before == Claim::Pinned || before == Claim::Reading) drop_scan_pin(segment.segment);
+}
+
+void Shard::fail_cuts() noexcept {
+    using Claim = PinnedSegment::Claim;
+    // Moved aside: letting go of a segment can bring us back here.
+    std::vector<ActiveCut> cuts = std::move(cuts_);
+    cuts_.clear();
+    for (const ActiveCut& active : cuts) {
+        active.state->failed.store(true, std::memory_order_release);
+        for (std::size_t i = 0; i < active.segments.size(); ++i) {
+            Claim expected = Claim::Pinned;
+            if (active.claims[i]->compare_exchange_strong(expected, Claim::TakenBack,
+                                                          std::memory_order_acq_rel)) {
+                drop_scan_pin(active.segments[i]);
+            }
+        }
+    }
+}
+
+void Shard::sweep_stamps(std::uint32_t now) noexcept {
+    if (index_.growing()) return;
+    if (stamp_page_ >= index_.pages()) {
+        if (now < stamp_sweep_at_) return;
+        stamp_page_ = 0;
+        stamp_sweep_at_ = now + kStampRefreshSeconds;
+    }
+    index_.refresh_stamps(stamp_page_++, now);
+}
+
+bool Shard::housekeep(std::uint32_t now) noexcept {
+    check_flush(now);
+    sweep_stamps(now);
+    const auto looks =
+        std::min<std::size_t>(held_.size(), flushing_ ? held_.size() : kHousekeepingLooks);
+    std::uint32_t found = kNoSegment;
+    for (std::size_t i = 0; i < looks && found == kNoSegment; ++i) {
+        if (++held_cursor_ >= held_.size()) held_cursor_ = 0;
+        const Segment& segment = meta(held_[held_cursor_]);
+        if (segment.state != SegmentState::Sealed || segment.read_pins != 0) continue;
+        if (flushed(segment) || (segment.deadline <= now && segment.scan_pins == 0))
+            found = held_[held_cursor_];
+    }
+    if (found != kNoSegment) {
+        reclaim(found, Retain::All, now);
+    } else if (flushing_) {
+        flushing_ = std::ranges::any_of(held_, [this](std::uint32_t id) {
+            return meta(id).state == SegmentState::Sealed && flushed(meta(id));
+        });
+    }
+    return found != kNoSegment || flushing_;
+}
+
+ShardStats Shard::stats() const noexcept {
+    stats_.items = index_.count();
+    stats_.segments = held_.size();
+    stats_.pinned_bytes = detached_bytes_;
+    stats_.index_bytes = index_.bytes();
+    stats_.index_slots = index_.slots();
+    stats_.index_growing = index_.growing();
+    return stats_;
+}
+
+void Shard::reset_stats() noexcept {
+    const ShardStats kept = stats();
+    stats_ = ShardStats{};
+    stats_.item_bytes = kept.item_bytes;
+    stats_.segment_bytes = kept.segment_bytes;
+}
+
+}  // namespace shardmill::store

@@ -1,0 +1,105 @@
+#include "store/shard_set.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace shardmill::store {
+namespace {
+
+constexpr std::uint32_t kShardsMax = 1024;  // ten bits of the hash
+constexpr std::uint64_t kShardBytesMin = 16u << 20;
+constexpr std::uint32_t kShardsPerReactor = 4;
+constexpr std::uint64_t kPoolBytesMax = std::uint64_t{48}
+                                        << 30;  // what 35-bit locations serve with room for runs
+constexpr std::uint64_t kSegmentsPerShard = 256;
+constexpr std::uint64_t kSegmentBytesMin = 64u << 10;
+constexpr std::uint64_t kSegmentBytesMax = 1u << 20;
+
+std::uint32_t shard_count(const StoreConfig& config) noexcept {
+    if (config.shards != 0) return std::min(std::bit_ceil(config.shards), kShardsMax);
+    const std::uint64_t affordable =
+        std::max<std::uint64_t>(config.memory_limit / kShardBytesMin, 1);
+    const std::uint64_t wanted = std::bit_ceil(std::uint64_t{config.reactors} * kShardsPerReactor);
+    return static_cast<std::uint32_t>(
+        std::min({wanted, std::bit_floor(affordable), std::uint64_t{kShardsMax}}));
+}
+
+std::uint32_t segment_bytes_for(std::uint64_t share) noexcept {
+    const std::uint64_t bytes =
+        std::bit_floor(std::max<std::uint64_t>(share / kSegmentsPerShard, 1));
+    return static_cast<std::uint32_t>(std::clamp(bytes, kSegmentBytesMin, kSegmentBytesMax));
+}
+
+}  // namespace
+
+ShardSet::ShardSet(const StoreConfig& config)
+    : count_(shard_count(config)), memory_limit_(config.memory_limit) {
+    const std::uint64_t share = std::max<std::uint64_t>(memory_limit_ / count_, 1);
+    const std::uint64_t pools =
+        std::min<std::uint64_t>((memory_limit_ + kPoolBytesMax - 1) / kPoolBytesMax, count_);
+    for (std::uint64_t i = 0; i < pools; ++i) {
+        pools_.push_back(std::make_unique<SegmentPool>(SegmentPool::Config{
+            memory_limit_ / pools, segment_bytes_for(share), config.item_bytes_max}));
+    }
+    for (std::uint32_t id = 0; id < count_; ++id) {
+        entries_.push_back(
+            std::make_unique<Entry>(id, *pools_[id % pools], ShardConfig{share, config.evict}));
+    }
+}
+
+ShardSet::~ShardSet() = default;
+
+std::shared_ptr<CutState> ShardSet::begin_cut(std::uint32_t now) {
+    SHARDMILL_ASSERT(uncollected_.load(std::memory_order_acquire) == 0);
+    cut_state_ = std::make_shared<CutState>();
+    cut_now_ = now;
+    uncollected_.store(count_, std::memory_order_relaxed);
+    epoch_.fetch_add(1, std::memory_order_release);
+    return cut_state_;
+}
+
+void ShardSet::cut_now(Entry& entry) noexcept {
+    entry.epoch = epoch_.load(std::memory_order_acquire);
+    try {
+        entry.cut = entry.shard.take_cut(cut_now_, cut_state_);
+    } catch (const std::bad_alloc&) {
+        cut_state_->failed.store(true, std::memory_order_release);
+        entry.cut.emplace();
+        entry.cut->shard = entry.shard.id();
+        entry.cut->state = cut_state_;
+    }
+}
+
+ShardCut ShardSet::collect_cut(std::uint32_t shard) {
+    ShardCut cut;
+    {
+        const Guard guard = lock(shard);
+        SHARDMILL_ASSERT(guard.entry_.cut.has_value());
+        cut = std::move(*guard.entry_.cut);
+        guard.entry_.cut.reset();
+    }
+    uncollected_.fetch_sub(1, std::memory_order_release);
+    return cut;
+}
+
+void ShardSet::release_cut(std::span<const PinnedSegment> segments) noexcept {
+    for (const PinnedSegment& segment : segments) lock(segment.shard)->release_cut(segment);
+}
+
+void ShardSet::release_freed_memory() noexcept {
+    for (const auto& pool : pools_) pool->release_freed_memory();
+}
+
+void ShardSet::skip_cas_to(std::uint64_t cas) noexcept {
+    for (const auto& pool : pools_) pool->skip_sequences_to(cas);
+}
+
+std::uint64_t ShardSet::charged_bytes() const noexcept {
+    std::uint64_t bytes = 0;
+    for (const auto& pool : pools_) bytes += pool->charged_bytes();
+    return bytes;
+}
+
+std::uint32_t ShardSet::segment_bytes() const noexcept { return pools_.front()->segment_bytes(); }
+
+}  // namespace shardmill::store
