@@ -1,0 +1,81 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shardmill/client.hpp"
+
+/// What the subcommands do, apart from how they are written on the command line. Each prints its
+/// result to stdout and what went wrong to stderr, and returns the exit code. Errors of the
+/// connection are thrown as client::Error.
+namespace shardmill::cli {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;      // the server refused, the job failed, a key is missing
+inline constexpr int kExitUsage = 2;       // the command line is wrong
+inline constexpr int kExitConnection = 3;  // no connection, or it was lost
+
+struct Common {
+    client::Address server;
+    bool json = false;
+};
+
+struct SetOptions {
+    std::string key;
+    std::optional<std::string> value;  // none: from stdin
+    std::uint32_t flags = 0;
+    std::int64_t exptime = 0;
+};
+int run_set(const Common& common, const SetOptions& options);
+
+struct GetOptions {
+    std::vector<std::string> keys;
+    bool raw = false;  // nothing but the value's bytes
+};
+int run_get(const Common& common, const GetOptions& options);
+
+int run_stats(const Common& common, const std::string& arguments);
+
+struct LoadOptions {
+    std::string file = "-";
+    std::string format;  // "jsonl", "tsv"; empty: by the file's name
+    std::string key;     // field or template
+    std::string value;   // field or template; empty: the whole line (TSV without --key: the rest)
+    std::uint32_t flags = 0;
+    std::int64_t exptime = 0;
+    unsigned show_failures = 10;
+    bool progress = true;
+};
+int run_load(const Common& common, const LoadOptions& options);
+
+struct BatchRunOptions {
+    std::string pipeline;
+    std::vector<std::string> settings;  // name=value, as in the protocol
+    bool wait = true;
+    bool progress = true;
+    std::optional<std::uint64_t> limit;  // rows to print; 0: all; none: 100 in a table, all in JSON
+};
+int run_batch_run(const Common& common, const BatchRunOptions& options);
+
+struct BatchWaitOptions {
+    std::string job;
+    bool progress = true;
+    std::optional<double> timeout_s;
+};
+int run_batch_wait(const Common& common, const BatchWaitOptions& options);
+
+struct BatchGetOptions {
+    std::string job;
+    std::uint64_t from = 0;
+    std::optional<std::uint64_t> limit;
+};
+int run_batch_get(const Common& common, const BatchGetOptions& options);
+
+/// `line` is sent as it is; the reply is printed. For the short commands of `batch` and `snapshot`.
+/// `patience`: how long the reply may take; 0: for ever.
+int run_command(const Common& common, const std::string& line, std::chrono::milliseconds patience);
+
+}  // namespace shardmill::cli

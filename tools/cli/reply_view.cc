@@ -1,0 +1,140 @@
+#include "cli/reply_view.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/base64.h"
+#include "cli/table.h"
+#include "text/json.h"
+#include "text/utf8.h"
+
+namespace shardmill::cli {
+
+namespace {
+
+bool is_utf8(std::string_view text) noexcept {
+    while (!text.empty()) {
+        const auto length = text::utf8_sequence(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+std::string cell_text(simdjson::dom::element element) {
+    std::string_view text;
+    if (element.get(text) == simdjson::SUCCESS) return std::string(text);
+    return element.is_null() ? "" : simdjson::minify(element);
+}
+
+/// The columns in the order in which they first appear.
+class Columns {
+ public:
+    std::size_t index_of(std::string_view name) {
+        const auto found = std::find(names_.begin(), names_.end(), name);
+        if (found != names_.end()) return static_cast<std::size_t>(found - names_.begin());
+        names_.emplace_back(name);
+        return names_.size() - 1;
+    }
+    const std::vector<std::string>& names() const noexcept { return names_; }
+
+ private:
+    std::vector<std::string> names_{"key"};
+};
+
+void put(std::vector<std::string>& cells, std::size_t column, std::string text) {
+    if (cells.size() <= column) cells.resize(column + 1);
+    cells[column] = std::move(text);
+}
+
+bool is_json_number(std::string_view text) {
+    if (!looks_like_number(text)) return false;
+    const auto digits = text.substr(text[0] == '-' ? 1 : 0);
+    return digits.size() == 1 || digits[0] != '0' || digits[1] == '.';
+}
+
+}  // namespace
+
+StatusWords split_status(std::string_view rest) {
+    StatusWords words;
+    while (!rest.empty()) {
+        const auto end = std::min(rest.find(' '), rest.size());
+        const auto word = rest.substr(0, end);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        const auto equals = word.find('=');
+        if (equals == std::string_view::npos || equals == 0) {
+            if (!word.empty()) words.plain.emplace_back(word);
+        } else {
+            words.named.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+        }
+    }
+    return words;
+}
+
+std::string rows_table(const std::vector<client::Row>& rows) {
+    simdjson::dom::parser parser;
+    Columns columns;
+    std::vector<std::vector<std::string>> lines;
+    for (const auto& row : rows) {
+        std::vector<std::string> cells{row.key};
+        simdjson::dom::element element;
+        simdjson::dom::object object;
+        if (parser.parse(row.value).get(element) == simdjson::SUCCESS &&
+            element.get(object) == simdjson::SUCCESS) {
+            for (const auto member : object) {
+                put(cells, columns.index_of(member.key), cell_text(member.value));
+            }
+        } else {
+            put(cells, columns.index_of("value"), row.value);
+        }
+        lines.push_back(std::move(cells));
+    }
+    Table table(columns.names());
+    for (auto& cells : lines) table.add(std::move(cells));
+    return table.to_string();
+}
+
+std::string rows_json(const std::vector<client::Row>& rows) {
+    simdjson::dom::parser parser;
+    std::string out = "[";
+    for (const auto& row : rows) {
+        if (out.size() > 1) out += ",\n ";
+        out += is_utf8(row.key)
+                   ? "{\"key\":" + text::json_string(row.key)
+                   : "{\"key_base64\":" + text::json_string(base::base64_encode(row.key));
+        const bool json = parser.parse(row.value).error() == simdjson::SUCCESS;
+        out += ",\"value\":" + (json ? row.value : text::json_string(row.value)) + "}";
+    }
+    return out + "]";
+}
+
+std::string status_json(const client::CommandReply& reply) {
+    std::string out = "\"status\":" + text::json_string(reply.status());
+    if (reply.status() != "HD" && reply.status() != "EN") {
+        if (!reply.rest().empty()) out += ",\"reason\":" + text::json_string(reply.rest());
+        return out;
+    }
+    const auto words = split_status(reply.rest());
+    if (reply.status() == "HD" && !words.plain.empty()) {
+        out += ",\"id\":" + text::json_string(words.plain.front());
+    }
+    for (const auto& [name, value] : words.named) {
+        out += "," + text::json_string(name) + ":" +
+               (is_json_number(value) && name != "name" ? value : text::json_string(value));
+    }
+    return out;
+}
+
+std::string status_text(const client::CommandReply& reply) {
+    const auto words = split_status(reply.rest());
+    std::string out;
+    for (const auto& word : words.plain) out += (out.empty() ? "" : " ") + word;
+    for (const auto& [name, value] : words.named) {
+        out += fmt::format("{}{} {}", out.empty() ? "" : "  ", name, value);
+    }
+    return out;
+}
+
+}  // namespace shardmill::cli

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "shardmill/client.hpp"
+
+namespace shardmill::cli {
+
+/// The words of a status line: those without '=' and the name=value ones, in their order.
+struct StatusWords {
+    std::vector<std::string> plain;
+    std::vector<std::pair<std::string, std::string>> named;
+};
+StatusWords split_status(std::string_view rest);
+
+/// Rows as a table: the key first, then a column for every member of the values' JSON objects;
+/// values that are no objects stand in a column `value`.
+std::string rows_table(const std::vector<client::Row>& rows);
+
+/// [{"key":...,"value":...}, ...]; a value that is JSON stays so, any other is a string. A key that
+/// is not UTF-8 is given as "key_base64".
+std::string rows_json(const std::vector<client::Row>& rows);
+
+/// "id":"...","state":"done",... without braces, from the words of a status line; numbers as
+/// numbers. The first plain word is the id; `reason` is what follows a failure.
+std::string status_json(const client::CommandReply& reply);
+
+/// The same for people, one line.
+std::string status_text(const client::CommandReply& reply);
+
+}  // namespace shardmill::cli
