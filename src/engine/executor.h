@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -28,9 +29,10 @@ struct ExecutorConfig {
 /// What an executor works with. Everything pointed to outlives it.
 struct ExecutorParts {
     store::ShardSet* shards = nullptr;
-    Counters* counters = nullptr;      // this executor's own
-    Statistics* statistics = nullptr;  // shared by all
-    ControlPort* control = nullptr;    // nullptr: batch and snapshot commands are refused
+    Counters* counters = nullptr;             // this executor's own
+    Statistics* statistics = nullptr;         // shared by all
+    ControlPort* control = nullptr;           // nullptr: batch and snapshot commands are refused
+    std::function<void(bool graceful)> stop;  // what `shutdown` does; empty: not enabled (no -A)
 };
 
 /// Executes a turn's requests on the shards: operations are grouped by shard, every shard touched

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "base/clock.h"
 #include "engine/counters.h"
+#include "engine/stats_totals.h"
 #include "net/executor.h"
 #include "store/shard_set.h"
 
@@ -48,31 +48,22 @@ class Statistics {
     /// The figures of plain `stats`, for other ways of showing them.
     std::vector<Stat> general(base::UnixSeconds now);
 
+    /// The figures behind all reports.
+    StatTotals totals(base::UnixSeconds now);
+
     /// `stats reset`: counters count from zero again as far as any report can tell. What describes
     /// the present (items, bytes, connections) is untouched.
-    void reset(base::UnixSeconds now);
+    void reset();
+
+    const StatsProviders& providers() const noexcept { return providers_; }
 
  private:
-    struct Totals;
-    struct ConnectionTotals {
-        std::uint64_t current = 0;
-        std::uint64_t total = 0;
-        std::uint64_t rejected = 0;
-        std::uint64_t bytes_read = 0;
-        std::uint64_t bytes_written = 0;
-        std::uint64_t turns = 0;
-        std::uint64_t yields = 0;
-        std::uint64_t buffer_bytes = 0;
-    };
-    using CounterValues = std::array<std::uint64_t, kCounters>;
-
     CounterValues sum_counters() const noexcept;
     ConnectionTotals sum_connections() const noexcept;
-    store::ShardStats sum_shards(base::UnixSeconds now) const noexcept;
-    Totals collect(base::UnixSeconds now);
+    store::ShardStats sum_shards() const noexcept;
 
     const StatsProviders providers_;
-    std::mutex baseline_mutex_;  // held for a copy of the baselines only
+    std::mutex baseline_mutex_;  // held for copies of the baselines only
     CounterValues counters_baseline_{};
     ConnectionTotals connections_baseline_;
 };

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/clock.h"
+#include "engine/counters.h"
+#include "engine/upload_table.h"
+#include "net/executor.h"
+#include "protocol/request.h"
+#include "store/shard.h"
+
+namespace shardmill::engine {
+
+/// What the command handlers need to know of the configuration.
+struct CommandLimits {
+    std::uint64_t item_bytes_max = 0;  // -I, in memcached's way of counting: see item_bytes()
+    base::UnixSeconds started_at = 0;
+};
+
+/// What a command with a key works with: the shard that holds the key, locked, and where the reply
+/// goes. Lives for as long as the lock is held; reactor thread.
+struct CommandContext {
+    store::Shard& shard;
+    base::UnixSeconds now;
+    Counters& counters;
+    UploadTable& uploads;
+    net::ReplyArena& replies;
+    const CommandLimits& limits;
+
+    void count(Counter counter) const noexcept { counters.add(counter); }
+};
+
+inline store::HashedKey hashed_key(const net::Operation& operation) noexcept {
+    return {operation.key, operation.hash};
+}
+
+/// The size of an item as memcached 1.6 counts it: 48 bytes of header, the key and a NUL, the CAS,
+/// client flags other than 0, the value and its CR LF. What clients may store is limited by this
+/// figure, and `me` shows it.
+constexpr std::uint64_t item_bytes(std::uint64_t key_bytes, std::uint64_t value_bytes,
+                                   std::uint32_t client_flags) noexcept {
+    return 48 + key_bytes + 1 + 8 + (client_flags != 0 ? 4 : 0) + value_bytes + 2;
+}
+
+/// The one slab class that tools are shown.
+inline constexpr std::uint32_t kItemClass = 1;
+
+/// Values from this size on are sent from the log instead of being copied into the reply.
+inline constexpr std::size_t kPinnedValueBytes = 16 * 1024;
+
+/// Keeps `handle`'s value in place for sending and notes where in the reply it belongs; the CR LF
+/// behind it is left to the caller.
+void pin_value(CommandContext& context, net::Operation& operation, const store::Handle& handle);
+
+}  // namespace shardmill::engine

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "engine/command_context.h"
+#include "net/executor.h"
+#include "protocol/request.h"
+
+namespace shardmill::engine {
+
+/// Executes one operation on its locked shard and appends its reply. `operation.pinned` is set
+/// where a value is sent from the log; reply_begin and reply_end are the caller's.
+using KeyCommand = void (*)(CommandContext&, net::Operation&) noexcept;
+
+/// The handler of a verb with a key (protocol::has_key).
+KeyCommand key_command(protocol::Verb verb) noexcept;
+
+// Handlers by file.
+
+// commands_get.cc
+void run_get(CommandContext& context, net::Operation& operation) noexcept;
+void run_gets(CommandContext& context, net::Operation& operation) noexcept;
+void run_gat(CommandContext& context, net::Operation& operation) noexcept;
+void run_gats(CommandContext& context, net::Operation& operation) noexcept;
+void run_touch(CommandContext& context, net::Operation& operation) noexcept;
+
+// commands_store.cc: set, add, replace, append, prepend, cas
+void run_store(CommandContext& context, net::Operation& operation) noexcept;
+void run_meta_set(CommandContext& context, net::Operation& operation) noexcept;
+
+// commands_delta.cc: incr, decr
+void run_delta(CommandContext& context, net::Operation& operation) noexcept;
+void run_meta_arithmetic(CommandContext& context, net::Operation& operation) noexcept;
+
+// commands_delete.cc
+void run_delete(CommandContext& context, net::Operation& operation) noexcept;
+void run_meta_delete(CommandContext& context, net::Operation& operation) noexcept;
+
+// commands_meta_get.cc
+void run_meta_get(CommandContext& context, net::Operation& operation) noexcept;
+void run_meta_debug(CommandContext& context, net::Operation& operation) noexcept;
+
+}  // namespace shardmill::engine

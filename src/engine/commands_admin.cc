@@ -1,0 +1,143 @@
+#include "engine/commands_admin.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "engine/exptime.h"
+#include "engine/version.h"
+#include "protocol/reply.h"
+
+namespace shardmill::engine {
+
+namespace {
+
+using protocol::Request;
+using protocol::Verb;
+
+constexpr std::uint64_t kVerbosityMax = 2;
+
+void reply(AdminContext& context, const net::Operation& operation, std::string_view text) noexcept {
+    if (!operation.request->no_reply) context.replies.text.append(text);
+}
+
+void run_meta_noop(AdminContext& context, net::Operation&) noexcept {
+    context.replies.text.append(protocol::replies::kMetaNoop);
+}
+
+void run_version(AdminContext& context, net::Operation&) noexcept {
+    context.replies.text.append("VERSION ").append(kProtocolVersion).append("\r\n");
+}
+
+void run_verbosity(AdminContext& context, net::Operation& operation) noexcept {
+    const auto level = std::min(operation.request->number, kVerbosityMax);
+    base::set_verbosity(static_cast<int>(level));
+    reply(context, operation, protocol::replies::kOk);
+}
+
+void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
+    context.parts.counters->add(Counter::CmdFlush);
+    if (!context.config.flush_enabled) {
+        return reply(context, operation, protocol::replies::kFlushNotAllowed);
+    }
+    const std::int32_t delay = operation.request->exptime;
+    const auto when =
+        delay <= 0 ? context.now : deadline_of(delay, context.now, context.config.started_at);
+    // A date before the start of the server: nothing here is as old as that.
+    if (when != kLongExpired) {
+        store::ShardSet& shards = *context.parts.shards;
+        for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
+            shards.lock(shard)->flush_all(when, context.now);
+        }
+    }
+    reply(context, operation, protocol::replies::kOk);
+}
+
+/// Hands a command to the control plane, which answers through net::Replier.
+void defer(AdminContext& context, net::Operation& operation, ControlRequest::Kind kind,
+           std::string_view arguments) {
+    if (context.parts.control == nullptr) {
+        protocol::append_server_error(context.replies.text, "no control plane is configured");
+        return;
+    }
+    operation.deferred = true;
+    context.parts.control->submit({.kind = kind,
+                                   .arguments = std::string(arguments),
+                                   .payload = std::string(operation.request->payload),
+                                   .connection = operation.connection});
+}
+
+void run_stats(AdminContext& context, net::Operation& operation) noexcept {
+    std::string_view rest = operation.request->arguments;
+    const std::string_view topic = protocol::next_key(rest);
+    if (topic == "batch") return defer(context, operation, ControlRequest::Kind::StatsBatch, rest);
+    if (topic == "snapshot") {
+        return defer(context, operation, ControlRequest::Kind::StatsSnapshot, rest);
+    }
+    context.parts.statistics->report(operation.request->arguments, context.now,
+                                     context.replies.text);
+}
+
+void run_batch(AdminContext& context, net::Operation& operation) noexcept {
+    defer(context, operation, ControlRequest::Kind::Batch, operation.request->arguments);
+}
+
+void run_snapshot(AdminContext& context, net::Operation& operation) noexcept {
+    defer(context, operation, ControlRequest::Kind::Snapshot, operation.request->arguments);
+}
+
+void run_shutdown(AdminContext& context, net::Operation& operation) noexcept {
+    if (!context.parts.stop) {
+        context.replies.text.append(protocol::replies::kShutdownNotEnabled);
+        return;
+    }
+    const std::string_view mode = operation.request->arguments;
+    if (!mode.empty() && mode != "graceful") {
+        context.replies.text.append(protocol::replies::kBadShutdownMode);
+        return;
+    }
+    context.parts.stop(mode == "graceful");
+}
+
+/// The connection closes itself behind the replies before it.
+void run_quit(AdminContext&, net::Operation&) noexcept {}
+
+void run_invalid(AdminContext& context, net::Operation& operation) noexcept {
+    context.replies.text.append(operation.request->error);
+}
+
+constexpr std::size_t kFirst = static_cast<std::size_t>(Verb::MetaNoop);
+constexpr std::size_t kCount = static_cast<std::size_t>(Verb::Invalid) - kFirst + 1;
+
+constexpr std::array<AdminCommand, kCount> make_table() {
+    std::array<AdminCommand, kCount> table{};
+    const auto set = [&table](Verb verb, AdminCommand command) {
+        table[static_cast<std::size_t>(verb) - kFirst] = command;
+    };
+    set(Verb::MetaNoop, run_meta_noop);
+    set(Verb::Version, run_version);
+    set(Verb::Verbosity, run_verbosity);
+    set(Verb::FlushAll, run_flush_all);
+    set(Verb::Stats, run_stats);
+    set(Verb::Shutdown, run_shutdown);
+    set(Verb::Quit, run_quit);
+    set(Verb::Batch, run_batch);
+    set(Verb::Snapshot, run_snapshot);
+    set(Verb::Invalid, run_invalid);
+    return table;
+}
+
+constexpr auto kTable = make_table();
+static_assert(std::ranges::all_of(kTable, [](AdminCommand command) { return command != nullptr; }),
+              "every verb without a key has a handler");
+
+}  // namespace
+
+AdminCommand admin_command(Verb verb) noexcept {
+    return kTable[static_cast<std::size_t>(verb) - kFirst];
+}
+
+}  // namespace shardmill::engine

@@ -1,0 +1,78 @@
+#include <expected>
+
+#include "engine/commands.h"
+#include "engine/exptime.h"
+#include "engine/meta_flags.h"
+#include "protocol/reply.h"
+
+namespace shardmill::engine {
+
+namespace {
+
+using protocol::MetaFlags;
+using protocol::MetaStatus;
+using store::Handle;
+using store::ItemHeader;
+
+/// md with x, I or both: the item stays, without its value (x), marked stale (I).
+std::expected<Handle, store::StoreError> invalidate(CommandContext& context,
+                                                    const net::Operation& operation,
+                                                    const Handle& found) noexcept {
+    const MetaFlags& flags = operation.request->meta;
+    const store::ItemView& view = found.view;
+    const bool drop_value = flags.has('x');
+    const bool stale = flags.has('I');
+    const bool keep_ttl = stale && !drop_value && !flags.has('T');
+    store::NewItem item;
+    item.key = hashed_key(operation);
+    item.value_head = drop_value ? std::string_view{} : view.value;
+    item.client_flags = drop_value ? 0 : view.client_flags;
+    item.exptime = keep_ttl ? view.exptime
+                            : deadline_of(flags.has('T') ? flags.ttl : 0, context.now,
+                                          context.limits.started_at);
+    // Dropping the value alone keeps the CAS; marking stale makes a new one.
+    if (flags.has('E')) {
+        item.cas = flags.new_cas;
+    } else if (!stale) {
+        item.cas = context.shard.show_cas(found);
+    } else {
+        item.cas = context.shard.fresh_cas();
+    }
+    item.header_bits = view.header.word & ItemHeader::kBinaryKey;
+    if (stale) item.header_bits |= ItemHeader::kStale;
+    return context.shard.put(item, &found, context.now);
+}
+
+}  // namespace
+
+void run_delete(CommandContext& context, net::Operation& operation) noexcept {
+    const auto found = context.shard.find(hashed_key(operation), context.now);
+    if (found) context.shard.erase(*found);
+    context.count(found ? Counter::DeleteHits : Counter::DeleteMisses);
+    if (operation.request->no_reply) return;
+    context.replies.text.append(found ? protocol::replies::kDeleted : protocol::replies::kNotFound);
+}
+
+void run_meta_delete(CommandContext& context, net::Operation& operation) noexcept {
+    const protocol::Request& request = *operation.request;
+    const MetaFlags& flags = request.meta;
+    std::string& text = context.replies.text;
+    const auto found = context.shard.find(hashed_key(operation), context.now);
+    if (!found || cas_differs(flags, found->view.cas)) {
+        context.count(Counter::DeleteMisses);
+        const auto status = found ? MetaStatus::Exists : MetaStatus::NotFound;
+        protocol::append_meta_status(text, request, status);
+        return;
+    }
+    if (!flags.has('I')) context.count(Counter::DeleteHits);
+    if (!flags.has('I') && !flags.has('x')) {
+        context.shard.erase(*found);
+    } else if (!invalidate(context, operation, *found)) {
+        context.count(Counter::StoreNoMemory);
+        text.append(protocol::replies::kNoMemoryDelta);
+        return;
+    }
+    protocol::append_meta_status(text, request, MetaStatus::Done);
+}
+
+}  // namespace shardmill::engine

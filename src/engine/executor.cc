@@ -1,0 +1,245 @@
+#include "engine/executor.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "engine/command_context.h"
+#include "engine/commands.h"
+#include "engine/commands_admin.h"
+#include "engine/upload_table.h"
+
+namespace shardmill::engine {
+
+namespace {
+
+using net::Operation;
+
+// Bounds of one stay under a shard's lock.
+constexpr std::size_t kOperationsPerLock = 64;
+constexpr std::size_t kBytesPerLock = 64 * 1024;
+
+// How far ahead of execution the index lines and then the items are asked for, in operations:
+// enough to cover a memory access, and few enough to be still in the first-level cache when their
+// turn comes.
+constexpr std::size_t kIndexAhead = 64;
+constexpr std::size_t kItemsAhead = 32;
+
+std::uint32_t client_flags_of(const protocol::Request& request) noexcept {
+    if (request.verb != protocol::Verb::MetaSet) return request.client_flags;
+    return request.meta.has('F') ? request.meta.client_flags : 0;
+}
+
+constexpr std::uint32_t shard_of_pin(std::uint64_t pin) noexcept {
+    return static_cast<std::uint32_t>(pin >> 32);
+}
+constexpr std::uint32_t segment_of_pin(std::uint64_t pin) noexcept {
+    return static_cast<std::uint32_t>(pin);
+}
+
+}  // namespace
+
+struct RequestExecutor::Impl {
+    Impl(const ExecutorConfig& executor_config, const ExecutorParts& executor_parts)
+        : config(executor_config),
+          parts(executor_parts),
+          limits{config.item_bytes_max, config.started_at},
+          shards(*parts.shards),
+          ends(shards.size()),
+          pending(shards.size()) {}
+
+    void tick() noexcept;
+    void run_keyed(std::span<Operation> operations, net::ReplyArena& replies) noexcept;
+    void group_by_shard(std::span<Operation> operations) noexcept;
+    std::size_t run_on_shard(std::span<Operation> operations, std::size_t begin, std::size_t end,
+                             net::ReplyArena& replies) noexcept;
+    void run_without_key(Operation& operation, net::ReplyArena& replies) noexcept;
+    void mark_pending(std::uint32_t shard) noexcept;
+
+    const ExecutorConfig config;
+    const ExecutorParts parts;
+    const CommandLimits limits;
+    store::ShardSet& shards;
+    UploadTable uploads;
+    base::UnixSeconds now = 0;
+
+    // Scratch of a turn, kept to stop growing.
+    std::vector<std::uint32_t>
+        order;  // operations with a key, by shard; of one shard in the order given
+    std::vector<std::uint32_t> ends;  // by shard: where its operations end in `order`
+
+    // Housekeeping: shards that have something to do.
+    std::vector<bool> pending;
+    std::uint32_t pending_count = 0;
+    std::uint32_t next_shard = 0;
+    base::UnixSeconds housekept_at = 0;
+};
+
+void RequestExecutor::Impl::tick() noexcept { now = std::max(now, config.clock()); }
+
+void RequestExecutor::Impl::mark_pending(std::uint32_t shard) noexcept {
+    pending_count += pending[shard] ? 0 : 1;
+    pending[shard] = true;
+}
+
+/// Stable counting sort of the operations with a key into `order`; hashes on the way.
+void RequestExecutor::Impl::group_by_shard(std::span<Operation> operations) noexcept {
+    std::ranges::fill(ends, 0);
+    std::uint32_t keyed = 0;
+    for (Operation& operation : operations) {
+        if (!protocol::has_key(operation.request->verb)) continue;
+        operation.hash = base::hash_key(operation.key);
+        operation.shard = shards.shard_of(operation.hash);
+        ++ends[operation.shard];
+        ++keyed;
+    }
+    order.resize(keyed);
+    std::uint32_t begin = 0;
+    for (std::uint32_t& end : ends) {
+        const std::uint32_t count = end;
+        end = begin;  // grows to the real end below
+        begin += count;
+    }
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+        if (!protocol::has_key(operations[i].request->verb)) continue;
+        order[ends[operations[i].shard]++] = static_cast<std::uint32_t>(i);
+    }
+}
+
+void RequestExecutor::Impl::run_keyed(std::span<Operation> operations,
+                                      net::ReplyArena& replies) noexcept {
+    group_by_shard(operations);
+    std::size_t index_asked = 0;
+    std::size_t items_asked = 0;
+    for (std::size_t begin = 0; begin < order.size();) {
+        const std::uint32_t shard = operations[order[begin]].shard;
+        const std::size_t end = std::min<std::size_t>(ends[shard], begin + kOperationsPerLock);
+        for (; index_asked < std::min(end + kIndexAhead, order.size()); ++index_asked) {
+            const Operation& operation = operations[order[index_asked]];
+            shards.peek(operation.shard).prefetch_index(operation.hash);
+        }
+        for (; items_asked < std::min(end + kItemsAhead, order.size()); ++items_asked) {
+            const Operation& operation = operations[order[items_asked]];
+            shards.peek(operation.shard).prefetch_item(operation.hash);
+        }
+        begin = run_on_shard(operations, begin, end, replies);
+    }
+}
+
+/// Executes operations [begin, end) of `order`, all of one shard, under its lock, until the bound
+/// on bytes is reached. Returns where it stopped.
+std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations, std::size_t begin,
+                                                std::size_t end,
+                                                net::ReplyArena& replies) noexcept {
+    const std::uint32_t shard = operations[order[begin]].shard;
+    const auto guard = shards.lock(shard);
+    CommandContext context{*guard, now, *parts.counters, uploads, replies, limits};
+    const std::size_t text_before = replies.text.size();
+    std::size_t value_bytes = 0;
+    while (begin != end && replies.text.size() - text_before + value_bytes < kBytesPerLock) {
+        Operation& operation = operations[order[begin++]];
+        const protocol::Verb verb = operation.request->verb;
+        operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
+        key_command(verb)(context, operation);
+        operation.reply_end = static_cast<std::uint32_t>(replies.text.size());
+        if (protocol::has_value(verb)) {
+            value_bytes += operation.request->value.size();
+            mark_pending(shard);
+        }
+    }
+    return begin;
+}
+
+void RequestExecutor::Impl::run_without_key(Operation& operation,
+                                            net::ReplyArena& replies) noexcept {
+    AdminContext context{config, parts, now, replies};
+    operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
+    admin_command(operation.request->verb)(context, operation);
+    operation.reply_end = static_cast<std::uint32_t>(replies.text.size());
+}
+
+RequestExecutor::RequestExecutor(const ExecutorConfig& config, const ExecutorParts& parts)
+    : impl_(std::make_unique<Impl>(config, parts)) {
+    SHARDMILL_ASSERT(parts.counters != nullptr && parts.statistics != nullptr);
+    SHARDMILL_ASSERT(config.reactor < config.reactors);
+}
+
+RequestExecutor::~RequestExecutor() = default;
+
+void RequestExecutor::execute(std::span<Operation> operations, net::ReplyArena& replies) noexcept {
+    impl_->tick();
+    for (Operation& operation : operations) {
+        operation.deferred = false;
+        operation.pinned = -1;
+    }
+    // Commands without a key that care about the keys are barriers; the others can be answered at
+    // any time.
+    for (std::size_t begin = 0; begin < operations.size();) {
+        std::size_t end = begin;
+        for (; end < operations.size(); ++end) {
+            const protocol::Verb verb = operations[end].request->verb;
+            if (protocol::has_key(verb)) continue;
+            if (is_barrier(verb)) break;
+            impl_->run_without_key(operations[end], replies);
+        }
+        if (begin != end) impl_->run_keyed(operations.subspan(begin, end - begin), replies);
+        if (end < operations.size()) impl_->run_without_key(operations[end++], replies);
+        begin = end;
+    }
+}
+
+net::Upload RequestExecutor::reserve(const protocol::Request& request) noexcept {
+    const auto refuse = [](store::StoreError error) {
+        return net::Upload{nullptr, static_cast<std::uint64_t>(error)};
+    };
+    const auto bytes =
+        item_bytes(request.key.size(), request.value_bytes, client_flags_of(request));
+    if (bytes > impl_->limits.item_bytes_max) return refuse(store::StoreError::TooLarge);
+    impl_->tick();
+    const std::uint32_t shard = impl_->shards.shard_of(base::hash_key(request.key));
+    const auto reservation = impl_->shards.lock(shard)->reserve(
+        static_cast<std::uint32_t>(request.key.size()), request.value_bytes, impl_->now);
+    if (!reservation) return refuse(reservation.error());
+    return {reservation->value, impl_->uploads.add({shard, *reservation})};
+}
+
+void RequestExecutor::abandon(net::Upload upload) noexcept {
+    if (upload.value == nullptr) return;
+    const UploadTable::Entry entry = impl_->uploads.take(upload.token);
+    impl_->shards.lock(entry.shard)->abandon(entry.reservation);
+}
+
+void RequestExecutor::release(const net::PinnedValue& value) noexcept {
+    impl_->shards.lock(shard_of_pin(value.pin))->unpin(segment_of_pin(value.pin));
+}
+
+void RequestExecutor::connection_closed(net::ConnectionId connection) noexcept {
+    if (impl_->parts.control != nullptr) impl_->parts.control->connection_closed(connection);
+}
+
+bool RequestExecutor::housekeep() noexcept {
+    Impl& impl = *impl_;
+    impl.tick();
+    impl.shards.release_freed_memory();
+    if (impl.now != impl.housekept_at) {
+        // Deadlines pass with the clock alone. Every shard has one reactor that looks after it.
+        impl.housekept_at = impl.now;
+        for (std::uint32_t shard = impl.config.reactor; shard < impl.shards.size();
+             shard += impl.config.reactors) {
+            impl.mark_pending(shard);
+        }
+    }
+    if (impl.pending_count == 0) return false;
+    while (!impl.pending[impl.next_shard])
+        impl.next_shard = (impl.next_shard + 1) % impl.shards.size();
+    const std::uint32_t shard = impl.next_shard;
+    impl.next_shard = (shard + 1) % impl.shards.size();
+    if (!impl.shards.lock(shard)->housekeep(impl.now)) {
+        impl.pending[shard] = false;
+        --impl.pending_count;
+    }
+    return impl.pending_count != 0;
+}
+
+}  // namespace shardmill::engine

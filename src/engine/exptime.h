@@ -1,0 +1,32 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace shardmill::engine {
+
+inline constexpr base::UnixSeconds kNever = 0;
+inline constexpr base::UnixSeconds kLongExpired = 1;             // 1970: stored, never readable
+inline constexpr std::int32_t kRelativeMax = 60 * 60 * 24 * 30;  // larger ones are unix time
+
+/// The deadline a client means: 0 never, negative at once, up to 30 days from now, otherwise unix
+/// time. Unix times up to the start of the server count as past even if the clock was set back
+/// since.
+constexpr base::UnixSeconds deadline_of(std::int32_t exptime, base::UnixSeconds now,
+                                        base::UnixSeconds started_at) noexcept {
+    if (exptime == 0) return kNever;
+    if (exptime < 0) return kLongExpired;
+    const auto seconds = static_cast<base::UnixSeconds>(exptime);
+    if (exptime <= kRelativeMax) return now + seconds;
+    return seconds <= started_at ? kLongExpired : seconds;
+}
+
+/// Seconds left until a deadline, as `t` shows them: -1 for never, 0 when it has passed.
+constexpr std::int64_t seconds_left(base::UnixSeconds deadline, base::UnixSeconds now) noexcept {
+    if (deadline == kNever) return -1;
+    return std::max<std::int64_t>(0, std::int64_t{deadline} - std::int64_t{now});
+}
+
+}  // namespace shardmill::engine

@@ -1,0 +1,235 @@
+#include "engine/stats_tables.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "engine/version.h"
+
+namespace shardmill::engine {
+
+namespace {
+
+using store::ShardStats;
+
+std::string zero(const StatTotals&) { return "0"; }
+std::string one(const StatTotals&) { return "1"; }
+std::string none(const StatTotals&) { return "none"; }
+
+template <Counter kCounter>
+std::string count(const StatTotals& totals) {
+    return fmt::to_string(totals.count(kCounter));
+}
+template <auto kMember>
+std::string field(const StatTotals& totals) {
+    return fmt::to_string(totals.*kMember);
+}
+template <auto kMember>
+std::string connections(const StatTotals& totals) {
+    return fmt::to_string(totals.connections.*kMember);
+}
+template <auto kMember>
+std::string store(const StatTotals& totals) {
+    return fmt::to_string(totals.store.*kMember);
+}
+
+std::string pid(const StatTotals&) { return fmt::to_string(::getpid()); }
+std::string uptime(const StatTotals& totals) {
+    return fmt::to_string(totals.now - std::min(totals.now, totals.started_at));
+}
+std::string unix_time(const StatTotals& totals) { return fmt::to_string(totals.now); }
+std::string protocol_version(const StatTotals&) { return std::string(kProtocolVersion); }
+std::string server_version(const StatTotals&) { return std::string(kServerVersion); }
+std::string event_loop(const StatTotals&) { return "io_uring"; }
+std::string pointer_size(const StatTotals&) { return fmt::to_string(sizeof(void*) * 8); }
+
+std::string cpu_time(timeval rusage::* member) {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    const timeval time = usage.*member;
+    return fmt::format("{}.{:06}", time.tv_sec, time.tv_usec);
+}
+std::string user_time(const StatTotals&) { return cpu_time(&rusage::ru_utime); }
+std::string system_time(const StatTotals&) { return cpu_time(&rusage::ru_stime); }
+
+std::string index_power(const StatTotals& totals) {
+    return fmt::to_string(std::bit_width(totals.store.index_slots));
+}
+std::string index_growing(const StatTotals& totals) {
+    return totals.store.index_growing ? "1" : "0";
+}
+std::string segment_bytes(const StatTotals& totals) {
+    const auto& figures = totals.store;
+    return fmt::to_string(figures.segments == 0 ? 0 : figures.segment_bytes / figures.segments);
+}
+std::string used_percent(const StatTotals& totals) {
+    const double limit = static_cast<double>(totals.memory_limit);
+    return fmt::format("{:.1f}", 100.0 * static_cast<double>(totals.charged_bytes) / limit);
+}
+
+constexpr StatLine kGeneral[] = {
+    {"pid", pid},
+    {"uptime", uptime},
+    {"time", unix_time},
+    {"version", protocol_version},
+    {"libevent", event_loop},
+    {"pointer_size", pointer_size},
+    {"rusage_user", user_time},
+    {"rusage_system", system_time},
+    {"max_connections", field<&StatTotals::connections_max>},
+    {"curr_connections", connections<&ConnectionTotals::current>},
+    {"total_connections", connections<&ConnectionTotals::total>},
+    {"rejected_connections", connections<&ConnectionTotals::rejected>},
+    {"connection_structures", connections<&ConnectionTotals::current>},
+    {"response_obj_oom", zero},
+    {"response_obj_count", zero},
+    {"response_obj_bytes", zero},
+    {"read_buf_count", zero},
+    {"read_buf_bytes", connections<&ConnectionTotals::buffer_bytes>},
+    {"read_buf_bytes_free", zero},
+    {"read_buf_oom", zero},
+    {"reserved_fds", zero},
+    {"cmd_get", count<Counter::CmdGet>},
+    {"cmd_set", count<Counter::CmdSet>},
+    {"cmd_flush", count<Counter::CmdFlush>},
+    {"cmd_touch", count<Counter::CmdTouch>},
+    {"cmd_meta", count<Counter::CmdMeta>},
+    {"get_hits", count<Counter::GetHits>},
+    {"get_misses", count<Counter::GetMisses>},
+    {"get_expired", count<Counter::GetExpired>},
+    {"get_flushed", count<Counter::GetFlushed>},
+    {"delete_misses", count<Counter::DeleteMisses>},
+    {"delete_hits", count<Counter::DeleteHits>},
+    {"incr_misses", count<Counter::IncrMisses>},
+    {"incr_hits", count<Counter::IncrHits>},
+    {"decr_misses", count<Counter::DecrMisses>},
+    {"decr_hits", count<Counter::DecrHits>},
+    {"cas_misses", count<Counter::CasMisses>},
+    {"cas_hits", count<Counter::CasHits>},
+    {"cas_badval", count<Counter::CasBadval>},
+    {"touch_hits", count<Counter::TouchHits>},
+    {"touch_misses", count<Counter::TouchMisses>},
+    {"store_too_large", count<Counter::StoreTooLarge>},
+    {"store_no_memory", count<Counter::StoreNoMemory>},
+    {"auth_cmds", zero},
+    {"auth_errors", zero},
+    {"bytes_read", connections<&ConnectionTotals::bytes_read>},
+    {"bytes_written", connections<&ConnectionTotals::bytes_written>},
+    {"limit_maxbytes", field<&StatTotals::memory_limit>},
+    {"accepting_conns", one},
+    {"listen_disabled_num", zero},
+    {"time_in_listen_disabled_us", zero},
+    {"threads", field<&StatTotals::reactors>},
+    {"conn_yields", connections<&ConnectionTotals::yields>},
+    {"hash_power_level", index_power},
+    {"hash_bytes", store<&ShardStats::index_bytes>},
+    {"hash_is_expanding", index_growing},
+    {"slab_reassign_rescues", zero},
+    {"slab_reassign_chunk_rescues", zero},
+    {"slab_reassign_inline_reclaim", zero},
+    {"slab_reassign_busy_items", zero},
+    {"slab_reassign_busy_deletes", zero},
+    {"slab_reassign_busy_nomem", zero},
+    {"slab_reassign_last_busy_status", none},
+    {"slab_reassign_running", zero},
+    {"slabs_moved", zero},
+    {"lru_crawler_running", zero},
+    {"lru_crawler_starts", zero},
+    {"lru_maintainer_juggles", zero},
+    {"malloc_fails", zero},
+    {"log_worker_dropped", zero},
+    {"log_worker_written", zero},
+    {"log_watcher_skipped", zero},
+    {"log_watcher_sent", zero},
+    {"log_watchers", zero},
+    {"unexpected_napi_ids", zero},
+    {"round_robin_fallback", zero},
+    {"bytes", store<&ShardStats::item_bytes>},
+    {"curr_items", store<&ShardStats::items>},
+    {"total_items", store<&ShardStats::total_items>},
+    {"slab_global_page_pool", zero},
+    {"expired_unfetched", store<&ShardStats::expired_unfetched>},
+    {"evicted_unfetched", store<&ShardStats::evicted_unfetched>},
+    {"evicted_active", store<&ShardStats::evicted_active>},
+    {"evictions", store<&ShardStats::evictions>},
+    {"reclaimed", store<&ShardStats::reclaimed>},
+    {"crawler_reclaimed", store<&ShardStats::crawler_reclaimed>},
+    {"crawler_items_checked", zero},
+    {"lrutail_reflocked", zero},
+    {"moves_to_cold", zero},
+    {"moves_to_warm", zero},
+    {"moves_within_lru", store<&ShardStats::moved_items>},
+    {"direct_reclaims", zero},
+    {"lru_bumps_dropped", zero},
+    {"shardmill_version", server_version},
+    {"shards", field<&StatTotals::shards>},
+    {"charged_bytes", field<&StatTotals::charged_bytes>},
+    {"charged_percent", used_percent},
+    {"segments", store<&ShardStats::segments>},
+    {"segment_bytes", store<&ShardStats::segment_bytes>},
+    {"pinned_bytes", store<&ShardStats::pinned_bytes>},
+    {"moved_bytes", store<&ShardStats::moved_bytes>},
+    {"out_of_memory", store<&ShardStats::out_of_memory>},
+    {"turns", connections<&ConnectionTotals::turns>},
+};
+
+constexpr StatLine kItems[] = {
+    {"number", store<&ShardStats::items>},
+    {"number_hot", zero},
+    {"number_warm", zero},
+    {"number_cold", store<&ShardStats::items>},
+    {"age_hot", zero},
+    {"age_warm", zero},
+    {"age", zero},
+    {"mem_requested", store<&ShardStats::item_bytes>},
+    {"evicted", store<&ShardStats::evictions>},
+    {"evicted_nonzero", zero},
+    {"evicted_time", zero},
+    {"outofmemory", store<&ShardStats::out_of_memory>},
+    {"tailrepairs", zero},
+    {"reclaimed", store<&ShardStats::reclaimed>},
+    {"expired_unfetched", store<&ShardStats::expired_unfetched>},
+    {"evicted_unfetched", store<&ShardStats::evicted_unfetched>},
+    {"evicted_active", store<&ShardStats::evicted_active>},
+    {"crawler_reclaimed", store<&ShardStats::crawler_reclaimed>},
+    {"crawler_items_checked", zero},
+    {"lrutail_reflocked", zero},
+    {"moves_to_cold", zero},
+    {"moves_to_warm", zero},
+    {"moves_within_lru", store<&ShardStats::moved_items>},
+    {"direct_reclaims", zero},
+    {"hits_to_hot", zero},
+    {"hits_to_warm", zero},
+    {"hits_to_cold", count<Counter::GetHits>},
+    {"hits_to_temp", zero},
+};
+
+constexpr StatLine kSlabs[] = {
+    {"chunk_size", segment_bytes},
+    {"chunks_per_page", one},
+    {"total_pages", store<&ShardStats::segments>},
+    {"total_chunks", store<&ShardStats::segments>},
+    {"used_chunks", store<&ShardStats::segments>},
+    {"free_chunks", zero},
+    {"free_chunks_end", zero},
+    {"get_hits", count<Counter::GetHits>},
+    {"cmd_set", count<Counter::CmdSet>},
+    {"delete_hits", count<Counter::DeleteHits>},
+    {"incr_hits", count<Counter::IncrHits>},
+    {"decr_hits", count<Counter::DecrHits>},
+    {"cas_hits", count<Counter::CasHits>},
+    {"cas_badval", count<Counter::CasBadval>},
+    {"touch_hits", count<Counter::TouchHits>},
+};
+
+}  // namespace
+
+std::span<const StatLine> general_lines() noexcept { return kGeneral; }
+std::span<const StatLine> item_lines() noexcept { return kItems; }
+std::span<const StatLine> slab_lines() noexcept { return kSlabs; }
+
+}  // namespace shardmill::engine
