@@ -81,10 +81,11 @@ struct MetaFlags {
 };
 
 /// One command. Views point into the parsed bytes and live as long as those. Deliberately without
-/// initialisers: the parser writes the members its verb has, and nothing else is read.
+/// initialisers: the parser writes the members its verb has, and nothing else is read. Not to be
+/// copied: `key` may point into the request itself.
 struct Request {
     Verb verb;
-    bool no_reply;        // `noreply`, or `q` handled by the executor for meta commands
+    bool no_reply;        // `noreply`; meta commands have q, which composing their replies obeys
     bool bad_data_chunk;  // has_value: the data block did not end in CR LF; nothing may be stored
     bool binary_key;      // meta b: `key` holds the decoded bytes, `sent_key` the base64 text
     std::uint32_t client_flags;  // storage verbs
@@ -95,12 +96,11 @@ struct Request {
     std::string_view sent_key;   // meta: the key as sent
     std::string_view more_keys;  // get(s), gat(s): the line after the first key, for `next_key`
     std::string_view value;      // has_value: the data block, if complete in the parsed bytes
-    std::string_view
-        arguments;             // stats, batch, snapshot, shutdown: the line after the word, trimmed
-    std::string_view payload;  // batch with payload=: the text that followed the line
-    std::string_view error;    // Invalid: the whole reply, static text; empty: none (noreply)
-    char decoded_key[256];     // storage behind `key` where binary_key
-    MetaFlags meta;            // Meta* verbs
+    std::string_view arguments;  // stats, batch, snapshot, shutdown: the rest of the line, trimmed
+    std::string_view payload;    // batch with payload=: the text that followed the line
+    std::string_view error;      // Invalid: the whole reply, static text; empty: none (noreply)
+    char decoded_key[256];       // storage behind `key` where binary_key
+    MetaFlags meta;              // Meta* verbs
 };
 
 /// Takes the next key off `rest` (runs of spaces separate); empty when there is none. Keys over 250

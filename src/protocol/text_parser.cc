@@ -341,6 +341,17 @@ ParseResult parse_text(std::string_view bytes, Request& request) noexcept {
     return command->parse(line, command->verb, request);
 }
 
+std::span<const std::string_view> command_words() noexcept {
+    static constexpr auto kWords = [] {
+        std::array<std::string_view, kCommands.size() + kAdminCommands.size()> words{};
+        std::size_t count = 0;
+        for (const Command& command : kCommands) words[count++] = command.word;
+        for (const AdminCommand& command : kAdminCommands) words[count++] = command.word;
+        return words;
+    }();
+    return kWords;
+}
+
 void finish_value(Request& request, std::string_view terminator) noexcept {
     request.value = {};
     request.bad_data_chunk = terminator != "\r\n";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 #include "protocol/request.h"
@@ -11,8 +12,7 @@ namespace shardmill::protocol {
 enum class ParseStatus : std::uint8_t {
     Complete,   // `request` is filled; `consumed` covers the line and its data block, if any
     NeedMore,   // nothing consumed; `needed` bytes in all at least (0: unknown, up to a newline)
-    NeedValue,  // the line is `consumed`; not all `request.value_bytes` + 2 bytes behind it are
-                // here
+    NeedValue,  // the line is `consumed`; of its `value_bytes` + 2 bytes of data some are missing
     Close,      // the connection is to be closed without a reply (line over the limit, HTTP)
 };
 
@@ -41,6 +41,9 @@ ParseResult parse_text(std::string_view bytes, Request& request) noexcept;
 /// Completes a request whose data block was received outside the parsed bytes; `terminator` are the
 /// two bytes that followed the value. `request.value` stays empty.
 void finish_value(Request& request, std::string_view terminator) noexcept;
+
+/// Every command word that is understood, for tests and listings.
+std::span<const std::string_view> command_words() noexcept;
 
 /// The most that the text behind a batch line (`payload=`) may hold.
 inline constexpr std::size_t kMaxPayloadBytes = 64 * 1024;
