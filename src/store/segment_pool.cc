@@ -38,7 +38,7 @@ SegmentPool::SegmentPool(const Config& config)
     // included), and for large items several times the budget, so that runs are found although
     // freed ones leave holes.
     const std::uint64_t singles = 1 + 2 * (limit_ / segment_bytes_ + 1);
-    const std::uint64_t runs = 4 * ((limit_ + 2 * config.item_bytes_max) / segment_bytes_ + 1);
+    const std::uint64_t runs = 8 * ((limit_ + 2 * config.item_bytes_max) / segment_bytes_ + 1);
     const std::uint64_t units = std::min(singles + runs, kAddressable / segment_bytes_);
     single_units_ = static_cast<std::uint32_t>(std::min(singles, units / 2));
     units_ = static_cast<std::uint32_t>(units);

@@ -9,8 +9,7 @@ namespace {
 constexpr std::uint32_t kShardsMax = 1024;  // ten bits of the hash
 constexpr std::uint64_t kShardBytesMin = 16u << 20;
 constexpr std::uint32_t kShardsPerReactor = 4;
-constexpr std::uint64_t kPoolBytesMax = std::uint64_t{48}
-                                        << 30;  // what 35-bit locations serve with room for runs
+constexpr std::uint64_t kPoolBytesMax = std::uint64_t{16} << 30;  // 35-bit locations, most for runs
 constexpr std::uint64_t kSegmentsPerShard = 256;
 constexpr std::uint64_t kSegmentBytesMin = 64u << 10;
 constexpr std::uint64_t kSegmentBytesMax = 1u << 20;

@@ -1,0 +1,78 @@
+#include "store/segment_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+namespace shardmill::store {
+namespace {
+
+constexpr std::uint64_t kLimit = 4u << 20;
+constexpr std::uint32_t kSegment = 64u << 10;
+
+class SegmentPoolTest : public testing::Test {
+   protected:
+    SegmentPool pool_{{kLimit, kSegment, 1u << 20}};
+};
+
+TEST_F(SegmentPoolTest, HandsOutDistinctSegmentsUpToTheLimit) {
+    std::set<std::uint32_t> held;
+    while (const auto segment = pool_.acquire()) {
+        EXPECT_NE(*segment, kNoSegment);
+        EXPECT_TRUE(held.insert(*segment).second);
+        std::memset(pool_.data(*segment), 0x5a, kSegment);
+    }
+    EXPECT_EQ(held.size(), kLimit / kSegment);
+    EXPECT_EQ(pool_.charged_bytes(), kLimit);
+    for (const std::uint32_t segment : held) pool_.release(segment);
+    EXPECT_TRUE(pool_.acquire());
+}
+
+TEST_F(SegmentPoolTest, RunsAreContiguousAndChargedByThePage) {
+    const auto run = pool_.acquire_run(200'001);
+    ASSERT_TRUE(run);
+    EXPECT_EQ(pool_.charged_bytes(), 200'704u);
+    std::memset(pool_.data(*run), 1, 200'001);
+    pool_.segment(*run).capacity = 200'704;
+    pool_.release_run(*run, 200'001);
+    EXPECT_EQ(pool_.charged_bytes(), 0u);
+    pool_.release_freed_memory();
+    EXPECT_EQ(pool_.data(*run)[0], 0) << "the pages went back to the system";
+}
+
+TEST_F(SegmentPoolTest, KeptSegmentsGiveWayToRunsAndIndexes) {
+    std::set<std::uint32_t> held;
+    while (const auto segment = pool_.acquire()) held.insert(*segment);
+    EXPECT_FALSE(pool_.charge(1));
+    for (const std::uint32_t segment : held) pool_.release(segment);
+    EXPECT_TRUE(pool_.charge(kLimit / 2));
+    EXPECT_TRUE(pool_.acquire_run(1u << 20));
+    EXPECT_LE(pool_.charged_bytes(), kLimit);
+    pool_.release_freed_memory();
+    std::size_t more = 0;
+    while (pool_.acquire()) ++more;
+    EXPECT_EQ(more, kLimit / 4 / kSegment);
+}
+
+TEST_F(SegmentPoolTest, FindsRunsAgainAfterManySizes) {
+    for (std::uint64_t i = 0; i < 5000; ++i) {
+        const std::uint64_t bytes = 1000 + i * 7919 % (1u << 20);
+        const auto run = pool_.acquire_run(bytes);
+        ASSERT_TRUE(run) << i;
+        pool_.release_run(*run, bytes);
+        pool_.release_freed_memory();
+    }
+    EXPECT_EQ(pool_.charged_bytes(), 0u);
+}
+
+TEST_F(SegmentPoolTest, SequencesOnlyGrow) {
+    const std::uint64_t first = pool_.next_sequence();
+    pool_.skip_sequences_to((first + 1000) << 24 | 5);
+    EXPECT_GT(pool_.next_sequence(), first + 1000);
+    pool_.skip_sequences_to(1);
+    EXPECT_GT(pool_.next_sequence(), first + 1001);
+}
+
+}  // namespace
+}  // namespace shardmill::store
