@@ -16,7 +16,7 @@ constexpr std::uint64_t kMaxMegabytes = 16u << 20;  // 16 TiB
 constexpr std::uint64_t kMinItemBytes = 1024;
 constexpr std::uint64_t kMaxItemBytes = 1u << 30;
 constexpr std::uint32_t kMaxThreads = 256;
-constexpr std::uint32_t kMaxShards = 4096;
+constexpr std::uint32_t kMaxShards = 1024;
 
 std::unexpected<Refusal> refuse(int code, std::string allowed) {
     return std::unexpected(Refusal{code, std::move(allowed)});

@@ -41,6 +41,11 @@ class Statistics {
  public:
     explicit Statistics(StatsProviders providers);
 
+    /// The server is made after its executors: its counters follow here, before the first report.
+    void set_connections(std::vector<const net::ConnectionCounters*> connections) {
+        providers_.connections = std::move(connections);
+    }
+
     /// Appends the whole reply of `stats <arguments>` to `reply`: the lines and END, RESET, or
     /// ERROR. The sub-commands answered by the control plane (batch, snapshot) are not known here.
     void report(std::string_view arguments, base::UnixSeconds now, std::string& reply);
@@ -62,7 +67,7 @@ class Statistics {
     ConnectionTotals sum_connections() const noexcept;
     store::ShardStats sum_shards() const noexcept;
 
-    const StatsProviders providers_;
+    StatsProviders providers_;
     std::mutex baseline_mutex_;  // held for copies of the baselines only
     CounterValues counters_baseline_{};
     ConnectionTotals connections_baseline_;

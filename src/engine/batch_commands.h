@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "compute/registry.h"
+#include "engine/batch_parser.h"
+#include "engine/job_manager.h"
+#include "net/executor.h"
+
+namespace shardmill::engine {
+
+/// The text form of jobs: `batch <verb> ...` and `stats batch`. Every command is answered through
+/// the replier, `wait` when there is something to say. Control thread only.
+class BatchCommands {
+ public:
+    /// Bytes of rows in one answer to `batch get`, unless a single row is larger.
+    static constexpr std::size_t kPageBytes = 1u << 20;
+
+    BatchCommands(JobManager& jobs, const JobResults& results, const compute::Registry& registry,
+                  net::Replier& replier) noexcept
+        : jobs_(jobs), results_(results), registry_(registry), replier_(replier) {}
+
+    /// `arguments`: the line behind `batch`; `payload`: what followed the line.
+    void execute(std::string_view arguments, std::string_view payload,
+                 net::ConnectionId connection);
+    /// `stats batch`.
+    void stats(net::ConnectionId connection);
+
+ private:
+    using Reply = std::string;
+    /// Empty: answered, or to be answered, by the handler itself.
+    using Handler = Reply (BatchCommands::*)(const BatchCommand& command,
+                                             net::ConnectionId connection);
+
+    Reply run(const BatchCommand& command, net::ConnectionId connection);
+    Reply plan(const BatchCommand& command, net::ConnectionId connection);
+    Reply stat(const BatchCommand& command, net::ConnectionId connection);
+    Reply wait(const BatchCommand& command, net::ConnectionId connection);
+    Reply get(const BatchCommand& command, net::ConnectionId connection);
+    Reply stop(const BatchCommand& command, net::ConnectionId connection);
+    Reply drop(const BatchCommand& command, net::ConnectionId connection);
+    Reply list(const BatchCommand& command, net::ConnectionId connection);
+    Reply kernels(const BatchCommand& command, net::ConnectionId connection);
+    void answer_when_final(const std::string& id, net::ConnectionId connection,
+                           std::optional<std::chrono::milliseconds> timeout);
+
+    JobManager& jobs_;
+    const JobResults& results_;
+    const compute::Registry& registry_;
+    net::Replier& replier_;
+};
+
+}  // namespace shardmill::engine

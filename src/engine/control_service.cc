@@ -1,0 +1,37 @@
+#include "engine/control_service.h"
+
+#include <utility>
+
+#include "base/assert.h"
+
+namespace shardmill::engine {
+
+void ControlService::submit(ControlRequest request) {
+    SHARDMILL_ASSERT(parts_.control != nullptr);
+    parts_.control->post([this, request = std::move(request)] { execute(request); });
+}
+
+void ControlService::connection_closed(net::ConnectionId connection) {
+    SHARDMILL_ASSERT(parts_.control != nullptr);
+    // Without a look at who waits: the command that waits may still be on its way.
+    parts_.control->post([this, connection] { parts_.jobs->forget(connection); });
+}
+
+void ControlService::execute(const ControlRequest& request) {
+    switch (request.kind) {
+        case ControlRequest::Kind::Batch:
+            parts_.batch->execute(request.arguments, request.payload, request.connection);
+            break;
+        case ControlRequest::Kind::Snapshot:
+            parts_.snapshot->execute(request.arguments, request.connection);
+            break;
+        case ControlRequest::Kind::StatsBatch:
+            parts_.batch->stats(request.connection);
+            break;
+        case ControlRequest::Kind::StatsSnapshot:
+            parts_.snapshot->stats(request.connection);
+            break;
+    }
+}
+
+}  // namespace shardmill::engine

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "engine/batch_commands.h"
+#include "engine/control_port.h"
+#include "engine/control_queue.h"
+#include "engine/job_manager.h"
+#include "engine/snapshot_commands.h"
+
+namespace shardmill::engine {
+
+/// Takes the commands of the control plane from reactors to the control thread and to those who
+/// answer them.
+class ControlService final : public ControlPort {
+ public:
+    struct Parts {
+        ControlQueue* control = nullptr;
+        JobManager* jobs = nullptr;
+        BatchCommands* batch = nullptr;
+        SnapshotCommands* snapshot = nullptr;
+    };
+    /// Before the first command. What is pointed to outlives the last one.
+    void connect(const Parts& parts) noexcept { parts_ = parts; }
+
+    void submit(ControlRequest request) override;
+    void connection_closed(net::ConnectionId connection) override;
+
+ private:
+    void execute(const ControlRequest& request);
+
+    Parts parts_;
+};
+
+}  // namespace shardmill::engine

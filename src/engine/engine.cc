@@ -1,0 +1,163 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "engine/loader.h"
+#include "engine/stats_settings.h"
+#include "uring/file.h"
+
+namespace shardmill::engine {
+namespace {
+
+store::StoreConfig store_config(const config::Config& config) {
+    return {.memory_limit = config.memory_limit,
+            .shards = config.shards,
+            .reactors = config.reactors,
+            .item_bytes_max = config.item_bytes_max,
+            .evict = config.evict};
+}
+
+std::uint32_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+}  // namespace
+
+Engine::Engine(const config::Config& config)
+    : config_(config),
+      started_at_(base::unix_now()),
+      workers_count_(config.workers != 0 ? config.workers : cores()),
+      shards_(store_config(config)),
+      counters_(config.reactors),
+      registry_(compute::Registry::with_builtins()) {
+    StatsProviders providers;
+    providers.shards = &shards_;
+    for (const Counters& counters : counters_) providers.counters.push_back(&counters);
+    providers.reactors = config_.reactors;
+    providers.connections_max = config_.max_connections;
+    providers.memory_limit = config_.memory_limit;
+    providers.started_at = started_at_;
+    providers.settings = settings_lines(config_);
+    statistics_ = std::make_unique<Statistics>(std::move(providers));
+    make_executors();
+}
+
+Engine::~Engine() = default;
+
+void Engine::make_executors() {
+    for (std::uint32_t reactor = 0; reactor < config_.reactors; ++reactor) {
+        const ExecutorConfig executor_config{.reactor = reactor,
+                                             .reactors = config_.reactors,
+                                             .item_bytes_max = config_.item_bytes_max,
+                                             .started_at = started_at_};
+        ExecutorParts parts{.shards = &shards_,
+                            .counters = &counters_[reactor],
+                            .statistics = statistics_.get(),
+                            .control = &control_service_,
+                            .stop = {}};
+        if (config_.shutdown_command) parts.stop = [this](bool) { request_stop_(); };
+        executors_.emplace_back(executor_config, parts);
+    }
+}
+
+std::vector<net::Executor*> Engine::executors() {
+    std::vector<net::Executor*> executors;
+    for (RequestExecutor& executor : executors_) executors.push_back(&executor);
+    return executors;
+}
+
+std::expected<void, std::string> Engine::open() {
+    if (auto opened = open_directory(); !opened) return opened;
+    results_ = std::make_unique<JobResults>(catalog_.get());
+    return load_contents();
+}
+
+std::expected<void, std::string> Engine::open_directory() {
+    if (config_.snapshot_dir.empty()) return {};
+    auto catalog = snapshot::Catalog::open(uring::real_file_system(), config_.snapshot_dir);
+    if (!catalog) return std::unexpected(std::move(catalog.error().what));
+    catalog_ = std::move(*catalog);
+    if (const auto removed = catalog_->remove_leftovers(); !removed) {
+        base::log_error("leftovers of interrupted saves stay: {}", removed.error().what);
+    } else if (*removed > 0) {
+        base::log_verbose(1, "removed {} leftovers of interrupted saves", *removed);
+    }
+    return {};
+}
+
+std::expected<void, std::string> Engine::load_contents() {
+    if (!catalog_) return {};
+    auto loaded = load_snapshot(shards_, *catalog_,
+                                {.on_broken = config_.on_broken_snapshot,
+                                 .threads = std::max(config_.reactors, 1u),
+                                 .now = base::unix_now()});
+    if (!loaded) return std::unexpected(std::move(loaded.error()));
+    if (const auto& report = *loaded) {
+        base::log_verbose(
+            1, "snapshot {}: {} items loaded in {} ms, {} had expired, {} found no room",
+            report->name, report->items, report->ms, report->expired, report->not_stored);
+    }
+    return {};
+}
+
+std::vector<std::pair<std::string, std::string>> Engine::facts() const {
+    return {{"version", SHARDMILL_VERSION},
+            {"memory_limit", std::to_string(config_.memory_limit)},
+            {"item_bytes_max", std::to_string(config_.item_bytes_max)},
+            {"reactors", std::to_string(config_.reactors)}};
+}
+
+void Engine::connect(Connections connections) {
+    SHARDMILL_ASSERT(results_ != nullptr && !scans_);
+    request_stop_ = std::move(connections.request_stop);
+    statistics_->set_connections(std::move(connections.counters));
+    workers_ = std::make_unique<runtime::WorkerPool>(runtime::WorkerPoolConfig{
+        .threads = workers_count_, .name = "worker", .idle_priority = true});
+    scans_ = std::make_unique<ScanDriver>(ScanParts{.shards = &shards_,
+                                                    .reactors = std::move(connections.reactors),
+                                                    .control = connections.control,
+                                                    .workers = workers_.get(),
+                                                    .lanes = workers_count_});
+    jobs_ = std::make_unique<JobManager>(JobParts{.control = connections.control,
+                                                  .scans = scans_.get(),
+                                                  .registry = &registry_,
+                                                  .results = results_.get(),
+                                                  .shards = shards_.size(),
+                                                  .limits = {.memory_bytes = config_.job_memory},
+                                                  .history = config_.job_history,
+                                                  .results_memory = config_.job_memory});
+    snapshots_ = std::make_unique<SnapshotManager>(SnapshotManager::Parts{.scans = scans_.get(),
+                                                                          .catalog = catalog_.get(),
+                                                                          .shards = shards_.size(),
+                                                                          .facts = facts()});
+    batch_commands_ =
+        std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
+    snapshot_commands_ = std::make_unique<SnapshotCommands>(*snapshots_, *connections.replier);
+    control_service_.connect({.control = connections.control,
+                              .jobs = jobs_.get(),
+                              .batch = batch_commands_.get(),
+                              .snapshot = snapshot_commands_.get()});
+}
+
+void Engine::shut_down(runtime::Task stopped) {
+    stopped_ = std::move(stopped);
+    jobs_->shut_down();
+    if (!config_.snapshot_on_exit) {
+        end_scans();
+        return;
+    }
+    const auto saving = snapshots_->save([this](const SnapshotStatus&) { end_scans(); });
+    if (!saving) {
+        base::log_error("no snapshot at exit: {}", saving.error());
+        end_scans();
+    }
+}
+
+void Engine::end_scans() {
+    scans_->cancel_all();
+    scans_->when_idle([this] { std::exchange(stopped_, {})(); });
+}
+
+}  // namespace shardmill::engine

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "compute/registry.h"
+#include "config/config.h"
+#include "engine/batch_commands.h"
+#include "engine/control_service.h"
+#include "engine/counters.h"
+#include "engine/executor.h"
+#include "engine/job_manager.h"
+#include "engine/job_results.h"
+#include "engine/scan_driver.h"
+#include "engine/snapshot_commands.h"
+#include "engine/snapshot_manager.h"
+#include "engine/stats.h"
+#include "net/executor.h"
+#include "runtime/worker_pool.h"
+#include "snapshot/catalog.h"
+#include "store/shard_set.h"
+
+namespace shardmill::engine {
+
+/// Everything between the sockets and the bytes, put together: shards, executors, statistics,
+/// workers, jobs and snapshots. Built, opened and connected on the main thread, in this order,
+/// before anything is served:
+///
+///     Engine engine(config);
+///     engine.open();                                        // directory, kernels, last snapshot
+///     net::Server server(..., engine.executors());
+///     engine.connect({.reactors = ..., .control = ...});
+///     server.start(); control.run();                        // until somebody calls shut_down
+///     server.stop();
+///
+/// The engine outlives server and control queue.
+class Engine {
+ public:
+    /// Throws std::bad_alloc or std::system_error when memory or threads cannot be had.
+    explicit Engine(const config::Config& config);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// Takes the data directory, loads the kernels and the last committed snapshot. Blocks.
+    /// Unexpected: what is wrong and what to do.
+    std::expected<void, std::string> open();
+
+    /// One per reactor.
+    std::vector<net::Executor*> executors();
+
+    struct Connections {
+        std::vector<runtime::TaskQueue*> reactors;
+        std::vector<const net::ConnectionCounters*> counters;  // one per reactor
+        net::Replier* replier = nullptr;
+        ControlQueue* control = nullptr;
+        std::function<void()> request_stop;  // the command `shutdown`; any thread, must not block
+    };
+    /// Starts the workers. Once, before the server starts.
+    void connect(Connections connections);
+
+    /// Ends jobs and snapshots (after a last save, if that is configured) and runs `stopped` when
+    /// nothing of them is left on workers and reactors. Control thread, once.
+    void shut_down(runtime::Task stopped);
+
+ private:
+    std::expected<void, std::string> open_directory();
+    std::expected<void, std::string> load_contents();
+    std::vector<std::pair<std::string, std::string>> facts() const;
+    void make_executors();
+    void end_scans();
+
+    const config::Config config_;
+    const base::UnixSeconds started_at_;
+    const std::uint32_t workers_count_;
+    store::ShardSet shards_;
+    std::deque<Counters> counters_;
+    std::unique_ptr<Statistics> statistics_;
+    ControlService control_service_;
+    std::deque<RequestExecutor> executors_;
+    std::function<void()> request_stop_;
+
+    compute::Registry registry_;
+    std::unique_ptr<snapshot::Catalog> catalog_;  // nullptr: no directory
+    std::unique_ptr<JobResults> results_;
+
+    // From connect on. The workers are the last to be made and the first to go.
+    std::unique_ptr<ScanDriver> scans_;
+    std::unique_ptr<JobManager> jobs_;
+    std::unique_ptr<SnapshotManager> snapshots_;
+    std::unique_ptr<BatchCommands> batch_commands_;
+    std::unique_ptr<SnapshotCommands> snapshot_commands_;
+    std::unique_ptr<runtime::WorkerPool> workers_;
+    runtime::Task stopped_;
+};
+
+}  // namespace shardmill::engine

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string>
+#include <string_view>
+
+namespace shardmill::engine {
+
+/// `text` as a JSON string. Bytes above 0x7f are passed on as they are: what people type is UTF-8.
+inline void append_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+/// Composes one flat JSON object.
+class JsonObject {
+ public:
+    void add(std::string_view name, std::string_view text) {
+        begin(name);
+        append_json_string(out_, text);
+    }
+    void add(std::string_view name, std::uint64_t number) {
+        begin(name);
+        out_ += std::to_string(number);
+    }
+    std::string take() && {
+        out_ += '}';
+        return std::move(out_);
+    }
+
+ private:
+    void begin(std::string_view name) {
+        if (out_.size() > 1) out_ += ',';
+        append_json_string(out_, name);
+        out_ += ':';
+    }
+    std::string out_ = "{";
+};
+
+}  // namespace shardmill::engine

@@ -1,0 +1,99 @@
+#include "engine/scan_driver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "engine/scan_run.h"
+
+namespace shardmill::engine {
+
+std::uint32_t ScanProgress::percent() const noexcept {
+    if (!cut) return 0;
+    if (bytes_done >= bytes) return 100;
+    // Not rounded up: 100 means that nothing is left.
+    return static_cast<std::uint32_t>(bytes_done * 100 / bytes);
+}
+
+ScanDriver::Handle::Handle(std::shared_ptr<ScanRun> run) noexcept : run_(std::move(run)) {}
+ScanDriver::Handle::Handle(Handle&&) noexcept = default;
+ScanDriver::Handle& ScanDriver::Handle::operator=(Handle&&) noexcept = default;
+ScanDriver::Handle::~Handle() = default;
+void ScanDriver::Handle::cancel() noexcept { run_->cancel(); }
+ScanProgress ScanDriver::Handle::progress() const noexcept { return run_->progress(); }
+
+ScanDriver::ScanDriver(ScanParts parts) : parts_(std::move(parts)) {
+    SHARDMILL_ASSERT(parts_.shards && parts_.control && parts_.workers);
+    SHARDMILL_ASSERT(!parts_.reactors.empty() && parts_.lanes > 0);
+}
+
+ScanDriver::~ScanDriver() { SHARDMILL_ASSERT(runs_.empty()); }
+
+ScanDriver::Handle ScanDriver::start(std::shared_ptr<ScanConsumer> consumer) {
+    auto run = std::make_shared<ScanRun>(*this, parts_, std::move(consumer));
+    runs_.push_back(run);
+    want_cut_.push_back(run);
+    // Not from inside the caller, who does not hold the handle yet.
+    parts_.control->post([this] { cut_next(); });
+    return Handle(std::move(run));
+}
+
+/// One cut at a time: the shards keep one ready to be collected.
+void ScanDriver::cut_next() {
+    while (!cutting_ && !want_cut_.empty()) {
+        const std::shared_ptr<ScanRun> run = std::move(want_cut_.front());
+        want_cut_.pop_front();
+        if (run->stopping()) {
+            ended(run);
+            continue;
+        }
+        cutting_ = run;
+        parts_.reactors[0]->post([this, run] { begin_cut(run); });
+    }
+}
+
+/// On a reactor; every shard's part is collected on one, spread over all.
+void ScanDriver::begin_cut(const std::shared_ptr<ScanRun>& run) {
+    parts_.shards->begin_cut(parts_.clock());
+    for (std::uint32_t shard = 0; shard < parts_.shards->size(); ++shard) {
+        parts_.reactors[shard % parts_.reactors.size()]->post([this, run, shard] {
+            store::ShardCut cut = parts_.shards->collect_cut(shard);
+            parts_.control->post(
+                [this, run, cut = std::move(cut)]() mutable { collected(run, std::move(cut)); });
+        });
+    }
+}
+
+void ScanDriver::collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut) {
+    run->add_cut(std::move(cut));
+    if (!run->all_cut()) return;
+    cutting_.reset();
+    run->start_lanes();
+    cut_next();
+}
+
+void ScanDriver::ended(const std::shared_ptr<ScanRun>& run) {
+    run->end();
+    if (run->all_released()) released(run);
+}
+
+void ScanDriver::released(const std::shared_ptr<ScanRun>& run) {
+    // The last release may come before or after the end of the lanes; the later of the two counts.
+    if (!run->is_ended()) return;
+    std::erase(runs_, run);
+    if (runs_.empty() && when_idle_) std::exchange(when_idle_, {})();
+}
+
+void ScanDriver::cancel_all() noexcept {
+    for (const std::shared_ptr<ScanRun>& run : runs_) run->cancel();
+}
+
+void ScanDriver::when_idle(runtime::Task task) {
+    if (runs_.empty()) {
+        task();
+        return;
+    }
+    when_idle_ = std::move(task);
+}
+
+}  // namespace shardmill::engine

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/control_queue.h"
+#include "engine/scan_consumer.h"
+#include "runtime/task_queue.h"
+#include "store/shard_set.h"
+
+namespace shardmill::engine {
+
+/// What a scan is driven with. Everything pointed to outlives the driver.
+struct ScanParts {
+    store::ShardSet* shards = nullptr;
+    std::vector<runtime::TaskQueue*> reactors;  // at least one: cut and release happen there
+    ControlQueue* control = nullptr;
+    runtime::TaskQueue* workers = nullptr;  // tasks may overlap and take long
+    std::uint32_t lanes = 1;                // of one scan: the number of worker threads
+    base::UnixSeconds (*clock)() noexcept = base::unix_now;
+};
+
+/// How far a scan is.
+struct ScanProgress {
+    bool cut = false;  // false: the totals are not known yet
+    std::uint32_t shards = 0;
+    std::uint32_t shards_done = 0;
+    std::uint64_t items = 0;  // at the cut, those that expired unnoticed included
+    std::uint64_t bytes = 0;  // of segments
+    std::uint64_t bytes_done = 0;
+
+    /// 0 to 100; 100 only when every segment was read.
+    std::uint32_t percent() const noexcept;
+};
+
+class ScanRun;
+
+/// Takes cuts and leads them past their consumers: the only code that does, whatever the scan is
+/// for.
+///
+///     cut: reactor tasks, one shard each -> segments in eviction order -> lanes on workers, a
+///     segment at a time
+///       -> read segments given back through reactor tasks, in small batches -> complete (worker)
+///       -> done (control)
+///
+/// Every pin is released, however the scan ends. Control thread only, except where a comment says
+/// otherwise. Several scans may run at a time and share the workers segment by segment; cuts are
+/// taken one after the other.
+class ScanDriver {
+ public:
+    explicit ScanDriver(ScanParts parts);
+    /// All scans must have ended (see `when_idle`).
+    ~ScanDriver();
+    ScanDriver(const ScanDriver&) = delete;
+    ScanDriver& operator=(const ScanDriver&) = delete;
+
+    /// A started scan, for the one who started it. Valid as long as held, also when the scan is
+    /// over.
+    class Handle {
+     public:
+        explicit Handle(std::shared_ptr<ScanRun> run) noexcept;
+        Handle(Handle&&) noexcept;
+        Handle& operator=(Handle&&) noexcept;
+        ~Handle();
+        /// The scan ends soon, with Stopped, unless it has already. Any thread.
+        void cancel() noexcept;
+        ScanProgress progress() const noexcept;
+
+     private:
+        std::shared_ptr<ScanRun> run_;
+    };
+
+    Handle start(std::shared_ptr<ScanConsumer> consumer);
+
+    /// Cancels every scan.
+    void cancel_all() noexcept;
+
+    /// Runs `task` (control thread) as soon as no scan is under way and all pins are released; at
+    /// once if that is so now. One at a time.
+    void when_idle(runtime::Task task);
+
+ private:
+    friend class ScanRun;
+    void cut_next();
+    void begin_cut(const std::shared_ptr<ScanRun>& run);
+    void collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut);
+    void ended(const std::shared_ptr<ScanRun>& run);
+    void released(const std::shared_ptr<ScanRun>& run);
+
+    const ScanParts parts_;
+    std::vector<std::shared_ptr<ScanRun>> runs_;  // until done and fully released
+    std::deque<std::shared_ptr<ScanRun>> want_cut_;
+    std::shared_ptr<ScanRun> cutting_;
+    runtime::Task when_idle_;
+};
+
+}  // namespace shardmill::engine

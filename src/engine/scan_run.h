@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/scan_consumer.h"
+#include "engine/scan_driver.h"
+#include "store/cut.h"
+
+namespace shardmill::engine {
+
+/// One scan from its cut to its last released pin. The driver's own; everything a worker or a
+/// reactor does for a scan is done in here.
+class ScanRun : public std::enable_shared_from_this<ScanRun> {
+ public:
+    ScanRun(ScanDriver& driver, const ScanParts& parts, std::shared_ptr<ScanConsumer> consumer);
+
+    // Any thread.
+    void cancel() noexcept;
+    bool stopping() const noexcept { return stop_.load(std::memory_order_relaxed); }
+
+    // Control thread.
+    ScanProgress progress() const noexcept;
+    /// A shard's part of the cut has arrived.
+    void add_cut(store::ShardCut cut);
+    bool all_cut() const noexcept { return cuts_.size() == parts_.shards->size(); }
+    /// All parts are there: the lanes begin.
+    void start_lanes();
+    /// After the last lane: gives back what no lane has taken, and tells the consumer.
+    void end();
+    bool is_ended() const noexcept { return ended_; }
+    bool all_released() const noexcept {
+        return released_.load(std::memory_order_acquire) == segments_.size();
+    }
+
+ private:
+    struct Lane {
+        std::unique_ptr<ScanLane> worker;
+        std::vector<store::PinnedSegment> read;  // to be given back with the next batch
+    };
+
+    // Worker threads. A segment belongs to the lane that took its number.
+    void step(std::uint32_t lane);
+    bool read_next(Lane& lane);
+    ScanResult read(Lane& lane, const store::PinnedSegment& segment);
+    void lane_ended(Lane& lane);
+    void all_lanes_ended();
+    void count_read(const store::PinnedSegment& segment) noexcept;
+    void check(ScanResult result);
+
+    // Any thread.
+    void fail(std::string reason);
+    void post_release(std::vector<store::PinnedSegment> segments);
+
+    void release_on_reactor(std::span<const store::PinnedSegment> segments) noexcept;
+    ScanOutcome outcome() const;
+
+    ScanDriver& driver_;
+    const ScanParts& parts_;
+    const std::shared_ptr<ScanConsumer> consumer_;
+
+    std::vector<store::ShardCut> cuts_;
+    std::vector<store::PinnedSegment> segments_;  // fixed before the lanes start
+    std::shared_ptr<store::CutState> cut_state_;
+    std::uint32_t now_ = 0;
+    std::uint64_t items_ = 0;
+    std::uint64_t bytes_ = 0;
+    std::vector<Lane> lanes_;
+    bool ended_ = false;
+
+    std::atomic<bool> stop_{false};  // the scan is to end: cancelled or failed
+    std::atomic<std::uint32_t> next_segment_{0};
+    std::atomic<std::uint32_t> lanes_left_{0};
+    std::atomic<std::uint64_t> bytes_done_{0};
+    std::atomic<std::uint32_t> shards_done_{0};
+    std::atomic<std::size_t> released_{0};
+    std::atomic<std::uint32_t> next_reactor_{0};
+    std::unique_ptr<std::atomic<std::uint32_t>[]> left_in_shard_;
+
+    mutable std::mutex mutex_;  // guards the reason: never held for longer than a copy
+    bool failed_ = false;
+    std::string reason_;
+};
+
+}  // namespace shardmill::engine
