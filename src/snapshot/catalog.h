@@ -24,9 +24,9 @@ struct CatalogEntry {
     };
     State state = State::Incomplete;
     bool current = false;  // the committed one, loaded at start
-    std::string name;      // of the directory
-    Manifest manifest;     // Complete only
-    std::string problem;
+    std::string name{};    // of the directory
+    Manifest manifest{};   // Complete only
+    std::string problem{};
 };
 
 /// The data directory: which snapshots and results there are, which one is committed, and the lock
@@ -65,9 +65,10 @@ class Catalog {
     /// Removes what interrupted saves have left; those under way are not touched. Returns how many
     /// entries it removed.
     Result<std::size_t> remove_leftovers();
-    /// Leaves the current snapshot and the newest complete ones behind it, `keep` (at least 1)
-    /// together. `previous`, if it is given and exists, is the first of those kept beside the
-    /// current one. Incomplete and damaged ones that are not under way go, results stay.
+    /// Leaves the current snapshot and the newest complete ones beside it, `keep` (at least 1)
+    /// together. `previous`, if given and there, is the first to be kept beside the current one.
+    /// Results stay, and so do damaged snapshots, for somebody to look at. Nothing is removed while
+    /// no snapshot is current.
     Result<void> prune(unsigned keep, std::string_view previous = {});
 
     uring::FileSystem& fs() const noexcept { return fs_; }
@@ -87,15 +88,17 @@ class Catalog {
     Catalog(uring::FileSystem& fs, std::string directory)
         : fs_(fs), directory_(std::move(directory)) {}
 
-    /// Names under way are hidden from clean-up.
-    void begin_save(const std::string& name);
+    /// Names under way are hidden from clean-up. Invalid if another snapshot is being saved.
+    Result<void> begin_save(const std::string& name);
     void end_save(const std::string& name) noexcept;
     bool is_active(std::string_view name) const;
 
     std::string path_of(std::string_view name) const;
     Result<void> set_current(std::string_view name);
+    Result<void> clear_current();
     Result<void> remove_tree(std::string_view name);
     Result<void> require_lock() const;
+    Result<std::vector<std::string>> names() const;
     CatalogEntry look_at(const std::string& name) const;
 
     uring::FileSystem& fs_;

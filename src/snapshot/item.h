@@ -10,8 +10,8 @@ namespace shardmill::snapshot {
 /// What a snapshot keeps of an item; for a result, one row (key and value only). Views: for a
 /// writer valid during the call, from a reader valid until the visitor returns.
 struct Item {
-    std::string_view key;
-    std::string_view value;
+    std::string_view key{};
+    std::string_view value{};
     std::uint32_t client_flags = 0;
     std::uint32_t exptime = 0;      // unix seconds, 0: never
     std::uint64_t cas = 0;          // 0: no client has seen one, the store derives a new one

@@ -44,15 +44,15 @@ struct FileEntry {
 /// save.
 struct Manifest {
     Kind kind = Kind::Contents;
-    std::string name;               // of the directory
+    std::string name{};             // of the directory
     std::uint64_t id = 0;           // random, never 0; part of every checksum in the shard files
     std::uint64_t created = 0;      // unix seconds: of the cut
     std::uint32_t shards = 0;       // of the server that wrote it; loading works for any number
     std::uint64_t highest_cas = 0;  // the store must go on above
     Codec codec = Codec::None;      // asked for; every block says its own
     std::vector<std::pair<std::string, std::string>>
-        facts;                     // configuration, a job's pipeline and figures, ...
-    std::vector<FileEntry> files;  // shard-0000, shard-0001, ...
+        facts{};                     // configuration, a job's pipeline and figures, ...
+    std::vector<FileEntry> files{};  // shard-0000, shard-0001, ...
 
     Totals totals() const noexcept;
     /// The value of a fact, empty if it is not there.

@@ -61,8 +61,19 @@ class SnapshotReader {
                                     const std::function<bool(const Item&)>& visitor) const;
 
  private:
+    /// How far read_rows has come.
+    struct Page {
+        std::uint64_t skip = 0;
+        std::uint64_t left = 0;
+        std::uint64_t taken = 0;
+    };
+
     SnapshotReader(uring::FileSystem& fs, std::string path, Manifest manifest,
                    const ReaderOptions& options);
+    Result<void> check_files() const;
+    Result<void> read_page(std::uint32_t file, Page& page,
+                           const std::function<bool(const Item&)>& visitor) const;
+    std::string file_path(std::uint32_t file) const;
 
     uring::FileSystem& fs_;
     const std::string path_;

@@ -43,9 +43,9 @@ class ShardFileWriter {
     Result<void> begin();
     Result<void> write_block();
     Result<void> write_large_item(const Item& item);
-    Result<void> finish_file();
-    Result<void> write_payload(const BlockHeader& header, std::span<const char> head,
+    Result<void> write_payload(BlockHeader& header, std::span<const char> head,
                                std::span<const char> tail);
+    Result<void> checked(const uring::FileResult<void>& result);
 
     SnapshotWriter& owner_;
     const std::uint32_t number_;
@@ -53,6 +53,7 @@ class ShardFileWriter {
     std::unique_ptr<uring::File> file_;
     OutputBuffer output_;
     BlockEncoder block_;
+    std::uint64_t chain_;
     FileEntry entry_;
     std::uint64_t highest_cas_ = 0;
     bool failed_ = false;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,19 +77,21 @@ class SnapshotWriter {
     friend class ShardFileWriter;
     enum class State : std::uint8_t { Writing, Committed, Aborted };
 
-    SnapshotWriter(Catalog& catalog, const WriterOptions& options, Manifest manifest);
+    SnapshotWriter(Catalog& catalog, const WriterOptions& options, Manifest manifest,
+                   std::string directory);
 
     void file_finished(std::uint32_t file, const FileEntry& entry, std::uint64_t highest_cas);
-    Result<void> check_complete();
+    Result<void> name_files();
     Result<void> write_manifest();
+    Result<void> commit_steps();
     Result<void> commit_contents();
     Result<void> commit_result();
-    uring::FileSystem& fs() noexcept;
-    std::string file_path(std::string_view file) const;
+    void restore_current(const std::optional<std::string>& previous) noexcept;
+    std::string path_of(std::string_view file) const;
 
     Catalog& catalog_;
     const WriterOptions options_;
-    std::string directory_;  // as it is named at present
+    std::string directory_;  // its name at present, in the catalog's directory
     State state_ = State::Writing;
     bool keep_on_abort_ = false;  // CURRENT may name it on disk
 
