@@ -1,1 +1,136 @@
-int main() { return 0; }
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <expected>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin/control_loop.h"
+#include "admin/process.h"
+#include "base/log.h"
+#include "config/command_line.h"
+#include "engine/engine.h"
+#include "net/server.h"
+#include "uring/probe.h"
+
+namespace shardmill {
+namespace {
+
+using config::EarlyExit;
+using Started = std::expected<void, EarlyExit>;
+
+std::unexpected<EarlyExit> fail(int code, const std::string& text) {
+    return std::unexpected(EarlyExit{code, "shardmill: " + text + "\n"});
+}
+
+/// The listeners in the form in which the server takes them: `*`, `host` or `host:port`.
+std::vector<std::string> listen_texts(const config::Config& config) {
+    std::vector<std::string> texts;
+    for (const config::ListenAddress& address : config.listen) {
+        std::string text = address.host.empty() ? "*" : address.host;
+        if (address.port != config.tcp_port) {
+            if (text.find(':') != std::string::npos) text = "[" + text + "]";
+            text += ":" + std::to_string(address.port);
+        }
+        texts.push_back(std::move(text));
+    }
+    return texts;
+}
+
+net::ServerConfig server_config(const config::Config& config) {
+    net::ServerConfig server;
+    server.reactors = config.reactors;
+    server.tcp_port = config.tcp_port;
+    server.listen = listen_texts(config);
+    server.unix_path = config.unix_socket;
+    server.unix_mode = config.unix_mask;
+    server.backlog = config.listen_backlog;
+    server.connections_max = config.max_connections;
+    return server;
+}
+
+/// What has to happen with the rights and the terminal of whoever started us.
+Started prepare(const config::Config& config, const admin::Account& account, net::Server& server) {
+    if (config.core_dumps) {
+        if (auto allowed = admin::allow_core_dumps(); !allowed) return allowed;
+    }
+    if (auto probed = uring::probe(); !probed) return fail(config::kExitOs, probed.error());
+    if (auto listening = server.listen(); !listening)
+        return fail(config::kExitOs, listening.error());
+    if (account.change && !config.unix_socket.empty() &&
+        ::lchown(config.unix_socket.c_str(), account.uid, account.gid) != 0) {
+        return fail(config::kExitOs, "cannot give the UNIX socket to user '" + account.name + "'");
+    }
+    return admin::become(account);
+}
+
+/// Serves until a signal or the command `shutdown`.
+Started serve(engine::Engine& engine, net::Server& server, admin::ControlLoop& control) {
+    engine::Engine::Connections connections{
+        .reactors = {},
+        .counters = {},
+        .replier = &server.replier(),
+        .control = &control,
+        .request_stop = [] { ::kill(::getpid(), SIGTERM); },
+    };
+    for (std::uint32_t reactor = 0; reactor < server.reactors(); ++reactor) {
+        connections.reactors.push_back(&server.tasks(reactor));
+        connections.counters.push_back(&server.counters(reactor));
+    }
+    control.handle_signals([&] { engine.shut_down([&] { control.stop(); }); });
+    engine.connect(std::move(connections));
+    if (auto started = server.start(); !started) return fail(config::kExitOs, started.error());
+    base::log_verbose(1, "serving; {}", server.describe_features());
+    control.run();
+    server.stop();
+    return {};
+}
+
+Started run(const config::Config& config) {
+    const auto account = admin::find_account(config, ::geteuid());
+    if (!account) return std::unexpected(account.error());
+
+    engine::Engine engine(config);
+    net::Server server(server_config(config), engine.executors());
+    if (auto prepared = prepare(config, *account, server); !prepared) return prepared;
+    if (auto opened = engine.open(); !opened) return fail(config::kExitFailure, opened.error());
+
+    // No thread has been started so far, so that there is nothing a fork could lose.
+    admin::PidFile pid_file;
+    if (config.daemon) {
+        if (auto detached = admin::daemonize(); !detached) return detached;
+        if (!config.pid_file.empty()) {
+            auto written = admin::PidFile::write(config.pid_file);
+            if (!written) return std::unexpected(std::move(written.error()));
+            pid_file = std::move(*written);
+        }
+    }
+    admin::ControlLoop control;
+    return serve(engine, server, control);
+}
+
+int exit_with(const EarlyExit& exit) {
+    std::fputs(exit.text.c_str(), exit.code == 0 ? stdout : stderr);
+    return exit.code;
+}
+
+}  // namespace
+}  // namespace shardmill
+
+int main(int argc, char** argv) {
+    using namespace shardmill;
+    try {
+        const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+        const auto config = config::parse_command_line(arguments);
+        if (!config) return exit_with(config.error());
+        base::set_verbosity(config->verbosity);
+        const auto ended = run(*config);
+        return ended ? 0 : exit_with(ended.error());
+    } catch (const std::exception& error) {
+        return exit_with(
+            {config::kExitFailure, std::string("shardmill: cannot start: ") + error.what() + "\n"});
+    }
+}

@@ -31,8 +31,8 @@ struct Config {
     std::uint32_t unix_mask = 0700;  // access bits of the Unix socket
     int listen_backlog = 1024;
     std::uint32_t max_connections = 1024;
-    bool close_over_limit =
-        true;  // over max_connections: refuse at once (true) or stop accepting (false)
+    // Shown by `stats settings`; other values are refused for now.
+    bool close_over_limit = true;      // over max_connections: refuse at once
     std::uint32_t idle_timeout_s = 0;  // 0: connections may idle for ever
 
     // Memory and threads

@@ -228,21 +228,16 @@ constexpr OptionSpec kSuboptions[] = {
      [](Draft& d, std::string_view v) {
          return take_number(v, 1u, 100000u, d.config.job_history);
      }},
-    {0, "idle_timeout", "num",
-     "seconds after which idle connections are closed (default: 0, never)",
-     [](Draft& d, std::string_view v) {
-         return take_number(v, 0u, 1u << 30, d.config.idle_timeout_s);
+    {0, "idle_timeout", "num", "",
+     [](Draft&, std::string_view v) -> Applied {
+         if (v == "0") return {};
+         return refuse(kExitFailure, "give 0: this version does not close idle connections");
      }},
-    {0, "maxconns_fast", nullptr,
-     "immediately close new connections after limit (default: enabled)",
-     [](Draft& d, std::string_view) -> Applied {
-         d.config.close_over_limit = true;
-         return {};
-     }},
-    {0, "no_maxconns_fast", nullptr, "stop accepting at the limit instead",
-     [](Draft& d, std::string_view) -> Applied {
-         d.config.close_over_limit = false;
-         return {};
+    {0, "maxconns_fast", nullptr, "", ignore_value},
+    {0, "no_maxconns_fast", nullptr, "",
+     [](Draft&, std::string_view) -> Applied {
+         return refuse(kExitFailure,
+                       "leave it out: connections over the limit are always closed at once");
      }},
     // Without effect, see above.
     {0, "hashpower", "num", "", ignore_value},
