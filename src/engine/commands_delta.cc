@@ -76,6 +76,7 @@ DeltaResult change_number(CommandContext& context, const net::Operation& operati
                           const DeltaOrder& order) noexcept {
     const auto found = context.shard.find(hashed_key(operation), context.now);
     if (!found) return {DeltaOutcome::NotFound, 0, {}};
+    if (found->view.value.empty()) return {DeltaOutcome::NotNumeric, 0, {}};
     if (order.compare && order.compare_cas != 0 && order.compare_cas != found->view.cas) {
         return {DeltaOutcome::Exists, 0, {}};
     }

@@ -16,9 +16,9 @@ inline bool flag_precedes(const protocol::MetaFlags& flags, char first, char sec
     return false;
 }
 
-/// True if C was given and does not match. 0 names no item and compares with nothing.
+/// True if C was given and does not match.
 inline bool cas_differs(const protocol::MetaFlags& flags, std::uint64_t cas) noexcept {
-    return flags.has('C') && flags.compare_cas != 0 && flags.compare_cas != cas;
+    return flags.has('C') && flags.compare_cas != cas;
 }
 
 }  // namespace shardmill::engine

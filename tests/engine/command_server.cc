@@ -1,0 +1,161 @@
+#include "command_server.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/assert.h"
+#include "protocol/text_parser.h"
+
+namespace shardmill::engine {
+
+namespace {
+
+constexpr base::UnixSeconds kStart = 1'800'000'000;
+
+// The executor takes a plain function, as the clock is one; tests run on one thread.
+base::UnixSeconds manual_now = kStart;
+base::UnixSeconds manual_clock() noexcept { return manual_now; }
+
+}  // namespace
+
+std::string printable(std::string_view bytes) {
+    constexpr std::size_t kShown = 400;
+    std::string text;
+    for (const char byte : bytes.substr(0, kShown)) {
+        if (byte == '\r') {
+            text += "\\r";
+        } else if (byte == '\n') {
+            text += "\\n";
+        } else {
+            text += byte;
+        }
+    }
+    if (bytes.size() > kShown) text += "... (" + std::to_string(bytes.size()) + " bytes)";
+    return text;
+}
+
+CommandServer::CommandServer(const Options& options)
+    : options_(options),
+      shards_({.memory_limit = options.memory_limit,
+               .shards = options.shards,
+               .item_bytes_max = options.item_bytes_max,
+               .evict = options.evict}),
+      statistics_({.shards = &shards_,
+                   .counters = {&counters_},
+                   .connections = {&connections_},
+                   .memory_limit = options.memory_limit,
+                   .started_at = kStart,
+                   .settings = {{"maxbytes", "67108864"}, {"verbosity", "0"}}}),
+      executor_({.item_bytes_max = options.item_bytes_max,
+                 .flush_enabled = options.flush_enabled,
+                 .started_at = kStart,
+                 .clock = manual_clock},
+                {.shards = &shards_,
+                 .counters = &counters_,
+                 .statistics = &statistics_,
+                 .control = options.control,
+                 .stop = options.stop}) {
+    manual_now = kStart + 1000;
+}
+
+void CommandServer::pass_time(std::uint32_t seconds) { manual_now += seconds; }
+base::UnixSeconds CommandServer::now() const { return manual_now; }
+
+void CommandServer::add_operations(const protocol::Request& request, const net::Upload* upload) {
+    net::Operation operation{};
+    operation.request = &request;
+    operation.key = protocol::has_key(request.verb) ? request.key : std::string_view{};
+    operation.uploaded = upload != nullptr;
+    if (upload != nullptr) operation.upload = *upload;
+    const bool many = request.verb <= protocol::Verb::Gats;
+    std::string_view rest = many ? request.more_keys : std::string_view{};
+    for (std::string_view next = protocol::next_key(rest);; next = protocol::next_key(rest)) {
+        operation.last_of_request = next.empty();
+        operations_.push_back(operation);
+        if (next.empty()) break;
+        operation.key = next;
+    }
+}
+
+void CommandServer::parse_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+        protocol::Request& request = requests_.emplace_back();
+        const std::size_t line_bytes = std::min(bytes.find('\n') + 1, bytes.size());
+        auto parsed = protocol::parse_text(bytes.substr(0, line_bytes), request);
+        const bool upload = parsed.status == protocol::ParseStatus::NeedValue &&
+                            protocol::has_value(request.verb) &&
+                            request.value_bytes >= options_.upload_from;
+        if (upload) {
+            const std::string& line = lines_.emplace_back(bytes.substr(0, line_bytes));
+            protocol::parse_text(line, request);
+            const net::Upload space = executor_.reserve(request);
+            bytes.remove_prefix(parsed.consumed);
+            if (space.value != nullptr) std::copy_n(bytes.data(), request.value_bytes, space.value);
+            bytes.remove_prefix(request.value_bytes);
+            protocol::finish_value(request, bytes.substr(0, 2));
+            bytes.remove_prefix(2);
+            add_operations(request, &space);
+            continue;
+        }
+        parsed = protocol::parse_text(bytes, request);
+        ASSERT_EQ(parsed.status, protocol::ParseStatus::Complete) << printable(bytes);
+        bytes.remove_prefix(parsed.consumed +
+                            std::min(parsed.swallow, bytes.size() - parsed.consumed));
+        add_operations(request, nullptr);
+    }
+}
+
+std::string CommandServer::compose(const net::ReplyArena& arena) {
+    std::string out;
+    for (const net::Operation& operation : operations_) {
+        const std::string_view text =
+            std::string_view(arena.text)
+                .substr(operation.reply_begin, operation.reply_end - operation.reply_begin);
+        deferred_ += operation.deferred ? 1 : 0;
+        if (operation.pinned < 0) {
+            out += text;
+            continue;
+        }
+        const net::PinnedValue& value = arena.pinned[operation.pinned];
+        const std::size_t split = operation.pinned_at - operation.reply_begin;
+        out.append(text.substr(0, split)).append(value.bytes).append(text.substr(split));
+    }
+    for (const net::PinnedValue& value : arena.pinned) executor_.release(value);
+    pinned_ = arena.pinned.size();
+    return out;
+}
+
+std::string CommandServer::ask(std::string_view bytes) {
+    requests_.clear();
+    lines_.clear();
+    operations_.clear();
+    deferred_ = 0;
+    parse_all(bytes);
+    net::ReplyArena arena;
+    executor_.execute(operations_, arena);
+    std::string out = compose(arena);
+    while (executor_.housekeep()) {
+    }
+    return out;
+}
+
+void CommandServer::expect(const std::vector<Exchange>& conversation) {
+    for (const Exchange& exchange : conversation) {
+        EXPECT_EQ(printable(ask(exchange.request)), printable(exchange.reply))
+            << "after " << printable(exchange.request);
+    }
+}
+
+std::uint64_t CommandServer::stat(std::string_view name) {
+    for (const Stat& stat : statistics_.general(manual_now)) {
+        if (stat.name != name) continue;
+        std::uint64_t value = 0;
+        std::from_chars(stat.value.data(), stat.value.data() + stat.value.size(), value);
+        return value;
+    }
+    return 0;
+}
+
+}  // namespace shardmill::engine

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/counters.h"
+#include "engine/executor.h"
+#include "engine/stats.h"
+#include "net/executor.h"
+#include "protocol/request.h"
+#include "store/shard_set.h"
+
+namespace shardmill::engine {
+
+/// One line of a conversation: what the client sends and what it must get for it.
+struct Exchange {
+    std::string request;
+    std::string reply;
+};
+
+/// A server without sockets: the parser, an executor and real shards, on a clock that the test
+/// moves. Requests go in as bytes and come out as the bytes a connection would send.
+class CommandServer {
+ public:
+    struct Options {
+        std::uint64_t memory_limit = 64u << 20;
+        std::uint32_t shards = 4;
+        std::uint64_t item_bytes_max = 1u << 20;
+        bool evict = true;
+        bool flush_enabled = true;
+        std::size_t upload_from =
+            SIZE_MAX;  // values of this size on are received straight into the log
+        ControlPort* control = nullptr;
+        std::function<void(bool)> stop;
+    };
+
+    CommandServer() : CommandServer(Options{}) {}
+    explicit CommandServer(const Options& options);
+
+    /// Executes everything in `bytes` as one turn and returns the replies in the order of the
+    /// requests.
+    std::string ask(std::string_view bytes);
+
+    /// Executes the exchanges one after the other, each in a turn of its own, and reports every
+    /// difference.
+    void expect(const std::vector<Exchange>& conversation);
+
+    /// The value of a line of plain `stats`, 0 if there is none.
+    std::uint64_t stat(std::string_view name);
+
+    void pass_time(std::uint32_t seconds);
+    base::UnixSeconds now() const;
+
+    /// What the last ask left behind: values still pinned, operations handed to the control plane.
+    std::size_t last_pinned() const { return pinned_; }
+    std::size_t last_deferred() const { return deferred_; }
+
+    RequestExecutor& executor() { return executor_; }
+    Statistics& statistics() { return statistics_; }
+    store::ShardSet& shards() { return shards_; }
+
+ private:
+    void parse_all(std::string_view bytes);
+    void add_operations(const protocol::Request& request, const net::Upload* upload);
+    std::string compose(const net::ReplyArena& arena);
+
+    const Options options_;
+    store::ShardSet shards_;
+    Counters counters_;
+    net::ConnectionCounters connections_;
+    Statistics statistics_;
+    RequestExecutor executor_;
+
+    std::deque<std::string> lines_;  // copies of upload lines, which outlive the parsed bytes
+    std::deque<protocol::Request> requests_;
+    std::vector<net::Operation> operations_;
+    std::size_t pinned_ = 0;
+    std::size_t deferred_ = 0;
+};
+
+/// Readable bytes for failure messages.
+std::string printable(std::string_view bytes);
+
+}  // namespace shardmill::engine

@@ -1,0 +1,177 @@
+#include "engine/stats.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "command_server.h"
+#include "config/config.h"
+#include "engine/stats_settings.h"
+
+namespace shardmill::engine {
+namespace {
+
+/// The names memcached 1.6 reports with its default options, in its order.
+constexpr std::string_view kMemcachedNames =
+    "pid uptime time version libevent pointer_size rusage_user rusage_system max_connections "
+    "curr_connections total_connections rejected_connections connection_structures "
+    "response_obj_oom response_obj_count response_obj_bytes read_buf_count read_buf_bytes "
+    "read_buf_bytes_free read_buf_oom reserved_fds cmd_get cmd_set cmd_flush cmd_touch cmd_meta "
+    "get_hits get_misses get_expired get_flushed delete_misses delete_hits incr_misses incr_hits "
+    "decr_misses decr_hits cas_misses cas_hits cas_badval touch_hits touch_misses store_too_large "
+    "store_no_memory auth_cmds auth_errors bytes_read bytes_written limit_maxbytes "
+    "accepting_conns listen_disabled_num time_in_listen_disabled_us threads conn_yields "
+    "hash_power_level hash_bytes hash_is_expanding slab_reassign_rescues "
+    "slab_reassign_chunk_rescues slab_reassign_inline_reclaim slab_reassign_busy_items "
+    "slab_reassign_busy_deletes slab_reassign_busy_nomem slab_reassign_last_busy_status "
+    "slab_reassign_running slabs_moved lru_crawler_running lru_crawler_starts "
+    "lru_maintainer_juggles malloc_fails log_worker_dropped log_worker_written "
+    "log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback "
+    "bytes curr_items total_items slab_global_page_pool expired_unfetched evicted_unfetched "
+    "evicted_active evictions reclaimed crawler_reclaimed crawler_items_checked lrutail_reflocked "
+    "moves_to_cold moves_to_warm moves_within_lru direct_reclaims lru_bumps_dropped";
+
+TEST(StatsTest, ReportsEveryNameOfMemcachedFirstAndInItsOrder) {
+    CommandServer server;
+    std::istringstream expected{std::string(kMemcachedNames)};
+    std::istringstream report(server.ask("stats\r\n"));
+    std::string name;
+    int names = 0;
+    for (; expected >> name; ++names) {
+        std::string stat, reported, value;
+        report >> stat >> reported >> value;
+        EXPECT_EQ(stat, "STAT");
+        EXPECT_EQ(reported, name);
+        EXPECT_FALSE(value.empty());
+    }
+    EXPECT_EQ(names, 93);
+    EXPECT_TRUE(server.ask("stats\r\n").ends_with("\r\nEND\r\n"));
+}
+
+TEST(StatsTest, EveryNameIsReportedOnce) {
+    CommandServer server;
+    std::set<std::string> names;
+    for (const Stat& stat : server.statistics().general(server.now())) {
+        EXPECT_TRUE(names.insert(stat.name).second) << stat.name;
+        EXPECT_EQ(stat.value.find_first_of("\r\n"), std::string::npos) << stat.name;
+    }
+    EXPECT_TRUE(names.contains("shardmill_version"));
+}
+
+TEST(StatsTest, ShowsWhatTheServerIsAndHolds) {
+    CommandServer server({.memory_limit = 64u << 20, .shards = 4});
+    server.ask("set a 0 0 100\r\n" + std::string(100, 'x') + "\r\nset b 0 0 1\r\nx\r\n");
+    EXPECT_EQ(server.stat("uptime"), 1000u);
+    EXPECT_EQ(server.stat("time"), server.now());
+    EXPECT_EQ(server.stat("limit_maxbytes"), 64u << 20);
+    EXPECT_EQ(server.stat("curr_items"), 2u);
+    EXPECT_EQ(server.stat("total_items"), 2u);
+    EXPECT_GE(server.stat("bytes"), 103u);
+    EXPECT_EQ(server.stat("shards"), 4u);
+    EXPECT_GT(server.stat("hash_bytes"), 0u);
+    const std::string report = server.ask("stats\r\n");
+    EXPECT_NE(report.find("STAT version 1.6.45\r\n"), std::string::npos);
+}
+
+TEST(StatsTest, ResetZeroesCountersAndKeepsThePresent) {
+    CommandServer server;
+    server.ask("set a 0 0 1\r\nx\r\nget a b\r\nflush_all 100\r\n");
+    ASSERT_EQ(server.stat("cmd_get"), 2u);
+    server.expect({{"stats reset\r\n", "RESET\r\n"}});
+    for (const auto* name :
+         {"cmd_get", "get_hits", "get_misses", "cmd_set", "cmd_flush", "total_items"}) {
+        EXPECT_EQ(server.stat(name), 0u) << name;
+    }
+    EXPECT_EQ(server.stat("curr_items"), 1u);
+    EXPECT_EQ(server.stat("uptime"), 1000u);
+    server.ask("get a\r\n");
+    EXPECT_EQ(server.stat("get_hits"), 1u);
+}
+
+TEST(StatsTest, SumsOverReactors) {
+    store::ShardSet shards({.memory_limit = 16u << 20, .shards = 1});
+    Counters first, second;
+    net::ConnectionCounters front, back;
+    first.add(Counter::CmdGet, 3);
+    second.add(Counter::CmdGet, 4);
+    front.current = 2;
+    back.current = 5;
+    front.bytes_read = 10;
+    back.bytes_read = 100;
+    Statistics statistics(
+        {.shards = &shards, .counters = {&first, &second}, .connections = {&front, &back}});
+    EXPECT_EQ(statistics.totals(0).count(Counter::CmdGet), 7u);
+    EXPECT_EQ(statistics.totals(0).connections.current, 7u);
+    EXPECT_EQ(statistics.totals(0).connections.bytes_read, 110u);
+    statistics.reset();
+    second.add(Counter::CmdGet);
+    EXPECT_EQ(statistics.totals(0).count(Counter::CmdGet), 1u);
+    EXPECT_EQ(statistics.totals(0).connections.current, 7u);
+    EXPECT_EQ(statistics.totals(0).connections.bytes_read, 0u);
+}
+
+TEST(StatsTest, SubCommandsMayBeAbbreviatedAsMemcachedAllows) {
+    CommandServer server;
+    const std::string settings = server.ask("stats settings\r\n");
+    EXPECT_EQ(settings, "STAT maxbytes 67108864\r\nSTAT verbosity 0\r\nEND\r\n");
+    server.expect({
+        {"stats se\r\n", settings},
+        {"stats s\r\n", settings},
+        {"stats r\r\n", "RESET\r\n"},
+        {"stats reset now\r\n", "RESET\r\n"},
+        {"stats resets\r\n", "ERROR\r\n"},
+        {"stats it\r\n", "ERROR\r\n"},
+        {"stats foo\r\n", "ERROR\r\n"},
+        {"stats conns\r\n", "END\r\n"},
+        {"stats sizes\r\n", "STAT sizes_status disabled\r\nEND\r\n"},
+    });
+}
+
+TEST(StatsTest, SettingsFollowTheVerbosityCommand) {
+    CommandServer server;
+    server.ask("verbosity 1\r\n");
+    EXPECT_NE(server.ask("stats settings\r\n").find("STAT verbosity 1\r\n"), std::string::npos);
+    server.ask("verbosity 0\r\n");
+}
+
+TEST(StatsTest, ItemsAndSlabsAreOneClass) {
+    CommandServer server;
+    server.expect({{"stats items\r\n", "END\r\n"}});
+    server.ask("set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\nget a\r\n");
+    const std::string items = server.ask("stats items\r\n");
+    EXPECT_TRUE(items.starts_with("STAT items:1:number 2\r\n")) << items;
+    EXPECT_NE(items.find("STAT items:1:evicted_unfetched 0\r\n"), std::string::npos);
+    EXPECT_TRUE(items.ends_with("END\r\n"));
+    const std::string slabs = server.ask("stats slabs\r\n");
+    EXPECT_TRUE(slabs.starts_with("STAT 1:chunk_size ")) << slabs;
+    EXPECT_NE(slabs.find("STAT 1:get_hits 1\r\n"), std::string::npos);
+    EXPECT_NE(slabs.find("STAT active_slabs 1\r\nSTAT total_malloced "), std::string::npos);
+}
+
+TEST(StatsTest, SettingsDescribeTheConfiguration) {
+    config::Config config;
+    config.tcp_port = 22022;
+    config.reactors = 3;
+    config.unix_socket = "/run/mill.sock";
+    config.evict = false;
+    const auto lines = settings_lines(config);
+    const auto value = [&lines](std::string_view name) {
+        for (const auto& [line, text] : lines) {
+            if (line == name) return text;
+        }
+        return std::string("absent");
+    };
+    EXPECT_EQ(value("maxbytes"), "67108864");
+    EXPECT_EQ(value("tcpport"), "22022");
+    EXPECT_EQ(value("num_threads"), "3");
+    EXPECT_EQ(value("domain_socket"), "/run/mill.sock");
+    EXPECT_EQ(value("evictions"), "off");
+    EXPECT_EQ(value("inter"), "NULL");
+    EXPECT_EQ(value("item_size_max"), "1048576");
+    EXPECT_EQ(value("cas_enabled"), "yes");
+}
+
+}  // namespace
+}  // namespace shardmill::engine
