@@ -39,7 +39,7 @@ extern "C" {
 #define SHARDMILL_KERNEL_ABI 1u
 
 /* The symbol a plug-in exports, of type shardmill_kernel_library_function. */
-#define SHARDMILL_KERNEL_ENTRY "shardmill_kernel_library"
+#define SHARDMILL_KERNEL_ENTRY "shardmill_kernels"
 
 enum shardmill_value_kind {
     SHARDMILL_NULL = 0,     /* missing field, JSON null, or a field that is an object or array */

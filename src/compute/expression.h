@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "compute/ast.h"
+#include "compute/block.h"
+#include "compute/path_set.h"
+
+namespace shardmill::compute {
+
+/// What evaluating needs to have at hand; used to order the work so that no value is touched for
+/// nothing.
+enum class Touches : std::uint8_t {
+    Header,  // key, sizes, flags, deadline
+    Bytes,   // the value as bytes
+    Fields,  // JSON fields
+};
+
+/// A compiled expression: immutable, any thread. Evaluated a column at a time, without allocating.
+class Expression {
+ public:
+    /// Adds the paths it needs to `paths`.
+    static Expression compile(const ast::Expr& expr, PathSet& paths);
+
+    /// One value for each item of the block.
+    void evaluate(const Block& block, Column& out) const noexcept;
+
+    Touches touches() const noexcept { return touches_; }
+    const std::string& text() const noexcept { return text_; }
+    bool is_literal() const noexcept { return kind_ == ast::ExprKind::Literal; }
+    /// Literals only; its bytes belong to the expression.
+    Value literal() const noexcept;
+
+ private:
+    void evaluate_bucket(const Block& block, Column& out) const noexcept;
+
+    ast::ExprKind kind_ = ast::ExprKind::Literal;
+    Touches touches_ = Touches::Header;
+    std::uint32_t field_ = 0;  // which field of a text, or which path
+    Value literal_{};
+    std::string bytes_;
+    std::string text_;
+    std::unique_ptr<Expression> operand_;
+};
+
+/// The n-th field (from 1) of `text` cut at every `delimiter`; null if there are fewer.
+Value take_field(std::string_view text, std::string_view delimiter, std::uint32_t field) noexcept;
+
+/// The start of the bucket of `width` (above 0) that `number` lies in; null stays null.
+Value bucket_of(const Value& number, const Value& width) noexcept;
+
+}  // namespace shardmill::compute

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compute/aggregate.h"
+#include "compute/expression.h"
+#include "compute/group_table.h"
+#include "compute/partial_account.h"
+#include "compute/reducer.h"
+
+namespace shardmill::compute {
+
+/// `by` and `agg`, compiled. Immutable.
+struct GroupPlan {
+    std::vector<Expression> groups;  // empty: all items are one group, the row "*"
+    std::vector<Aggregate> aggregates;
+    std::size_t record_bytes = 0;
+};
+
+/// Groups items and aggregates each group. A group is the text of its expressions: null is "null";
+/// where there are several they are joined by tabs, and a tab or backslash in one is written \t or
+/// \\.
+class GroupReducer : public Reducer {
+ public:
+    /// Both outlive the reducer.
+    GroupReducer(const GroupPlan& plan, PartialAccount& account);
+
+    Status map(const Block& block) override;
+    Status merge(Reducer& other) override;
+    Status save(shardmill_write_function write, void* context) override;
+    Status load(std::string_view bytes) override;
+    Status finish(RowTable& rows) override;
+
+ private:
+    Status map_grouped(const Block& block);
+    /// The text of item `index`'s group; nothing if it is too long.
+    bool key_of(std::uint32_t index, std::string_view& key);
+    void load_groups(kernel::Reader& reader, bool& bound);
+    std::unexpected<JobError> bound() const;
+
+    const GroupPlan& plan_;
+    PartialAccount& account_;
+    GroupTable table_;
+    std::vector<Column> group_columns_;
+    std::string key_;
+    std::string part_;
+};
+
+}  // namespace shardmill::compute

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+#include "compute/ast.h"
+#include "compute/scanner.h"
+
+namespace shardmill::compute {
+
+/// The text of a pipeline as a tree; the grammar is in README.md. Names of kernels, columns and
+/// patterns are not looked at yet. Never throws on any input, and recursion is bounded.
+Parsed<ast::Pipeline> parse_pipeline(std::string_view text);
+
+}  // namespace shardmill::compute

@@ -1,0 +1,221 @@
+#include "compute/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/assert.h"
+#include "compute/json_reader.h"
+#include "compute/program_impl.h"
+
+namespace shardmill::compute {
+
+namespace {
+
+constexpr std::uint32_t kPartialMagic = 0x31504d53;  // "SMP1"
+
+struct SaveTarget {
+    PartialAccount& account;
+    std::string bytes;
+};
+
+int append_saved(void* context, const char* bytes, std::size_t count) {
+    auto& target = *static_cast<SaveTarget*>(context);
+    if (!target.account.take(count)) return 1;
+    target.bytes.append(bytes, count);
+    return 0;
+}
+
+}  // namespace
+
+struct Partial::Impl {
+    Impl(std::shared_ptr<const Program> shared, std::shared_ptr<JobBudget> budget)
+        : program(std::move(shared)),
+          plan(program->impl()),
+          account(std::move(budget)),
+          block(std::make_unique<Block>()),
+          reader(plan.paths) {
+        block->fields.resize(plan.paths.size());
+    }
+
+    Status add(const store::ItemView& item, std::uint32_t now, const std::atomic<bool>& stop);
+    Status flush(std::uint32_t now, const std::atomic<bool>& stop);
+    Status read_fields();
+    void filter(const std::vector<Condition>& conditions, bool with_fields);
+    std::unexpected<JobError> bound() const {
+        return std::unexpected(
+            account.error().value_or(JobError{JobErrorKind::Memory, "needs more memory"}));
+    }
+
+    std::shared_ptr<const Program> program;
+    const Program::Impl& plan;
+    PartialAccount account;  // outlives everything below
+    std::unique_ptr<Block> block;
+    JsonReader reader;
+    std::uint64_t reader_bytes = 0;  // accounted for the reader
+    std::unique_ptr<Reducer> reducer;
+    Counters counters;
+};
+
+Status Partial::Impl::add(const store::ItemView& item, std::uint32_t now,
+                          const std::atomic<bool>& stop) {
+    ++counters.scanned;
+    counters.bytes += item.bytes;
+    if (!plan.key_passes(item.key)) return {};
+    kernel::Item& place = block->items[block->count++];
+    place.key = item.key.data();
+    place.value = item.value.data();
+    place.key_bytes = static_cast<std::uint32_t>(item.key.size());
+    place.value_bytes = static_cast<std::uint32_t>(item.value.size());
+    place.client_flags = item.client_flags;
+    place.exptime = item.exptime;
+    place.last_access = 0;
+    place.reserved = 0;
+    place.cas = item.cas;
+    block->value_bytes += item.value.size();
+    return block->full() ? flush(now, stop) : Status{};
+}
+
+void Partial::Impl::filter(const std::vector<Condition>& conditions, bool with_fields) {
+    TruthColumn truth;
+    for (const Condition& condition : conditions) {
+        if (block->count == 0) return;
+        condition.evaluate(*block, truth);
+        block->compact(with_fields,
+                       [&truth](std::uint32_t index) { return truth[index] == Truth::True; });
+    }
+}
+
+Status Partial::Impl::read_fields() {
+    std::uint64_t total = 0;
+    std::uint64_t longest = 0;
+    for (std::uint32_t index = 0; index < block->count; ++index) {
+        total += block->items[index].value_bytes;
+        longest = std::max<std::uint64_t>(longest, block->items[index].value_bytes);
+    }
+    const std::uint64_t needed = reader.memory_for(total, longest);
+    if (needed > reader_bytes) {
+        if (!account.take(needed - reader_bytes)) return bound();
+        reader_bytes = needed;
+    }
+    std::array<bool, kBlockItems> failed{};
+    reader.read(*block, failed);
+    const std::uint32_t before = block->count;
+    block->compact(true, [&failed](std::uint32_t index) { return !failed[index]; });
+    counters.failed += before - block->count;
+    return {};
+}
+
+Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
+    if (stop.load(std::memory_order_relaxed)) {
+        return std::unexpected(JobError{JobErrorKind::Cancelled, "stopped"});
+    }
+    block->now = now;
+    filter(plan.plain_conditions, false);
+    if (block->count > 0 && !plan.paths.empty()) {
+        if (auto read = read_fields(); !read) return read;
+        filter(plan.field_conditions, true);
+    }
+    counters.matched += block->count;
+    Status status;
+    if (block->count > 0) status = reducer->map(*block);
+    block->clear();
+    return status;
+}
+
+Partial::Partial(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Partial::~Partial() = default;
+Partial::Partial(Partial&&) noexcept = default;
+Partial& Partial::operator=(Partial&&) noexcept = default;
+
+std::expected<Partial, JobError> Partial::start(std::shared_ptr<const Program> program,
+                                                std::shared_ptr<JobBudget> budget) {
+    auto impl = std::make_unique<Impl>(std::move(program), std::move(budget));
+    const std::uint64_t fixed =
+        sizeof(Impl) + sizeof(Block) + impl->plan.paths.size() * sizeof(Column);
+    if (!impl->account.take(fixed)) return impl->bound();
+    if (impl->plan.kernel) {
+        auto reducer = KernelReducer::start(*impl->plan.kernel, impl->account);
+        if (!reducer) return std::unexpected(reducer.error());
+        impl->reducer = std::move(*reducer);
+    } else {
+        impl->reducer = std::make_unique<GroupReducer>(*impl->plan.groups, impl->account);
+    }
+    return Partial(std::move(impl));
+}
+
+std::expected<void, JobError> Partial::map(const store::PinnedSegment& segment, std::uint32_t now,
+                                           const std::atomic<bool>& stop) {
+    if (stop.load(std::memory_order_relaxed)) {
+        return std::unexpected(JobError{JobErrorKind::Cancelled, "stopped"});
+    }
+    Status status;
+    Impl& impl = *impl_;
+    store::visit_items(segment, now, [&](const store::ItemView& item) {
+        if (status) [[likely]]
+            status = impl.add(item, now, stop);
+    });
+    return status ? impl.flush(now, stop) : status;
+}
+
+std::expected<void, JobError> Partial::merge(Partial&& other) {
+    SHARDMILL_ASSERT(impl_->plan.fingerprint == other.impl_->plan.fingerprint);
+    const std::unique_ptr<Impl> from = std::move(other.impl_);
+    if (auto merged = impl_->reducer->merge(*from->reducer); !merged) return merged;
+    impl_->counters.scanned += from->counters.scanned;
+    impl_->counters.matched += from->counters.matched;
+    impl_->counters.failed += from->counters.failed;
+    impl_->counters.bytes += from->counters.bytes;
+    return {};
+}
+
+std::expected<std::string, JobError> Partial::save() {
+    SaveTarget target{impl_->account, {}};
+    kernel::Writer writer(&append_saved, &target);
+    const Counters& counters = impl_->counters;
+    try {
+        writer.number(kPartialMagic);
+        for (const std::uint64_t number : {impl_->plan.fingerprint, counters.scanned,
+                                           counters.matched, counters.failed, counters.bytes}) {
+            writer.number(number);
+        }
+    } catch (const kernel::Error&) {
+        return impl_->bound();
+    }
+    const Status saved = impl_->reducer->save(&append_saved, &target);
+    impl_->account.give(target.bytes.size());
+    if (!saved) return std::unexpected(saved.error());
+    return std::move(target.bytes);
+}
+
+std::expected<void, JobError> Partial::load(std::string_view bytes) {
+    constexpr std::size_t kHeadBytes = sizeof(std::uint32_t) + 5 * sizeof(std::uint64_t);
+    kernel::Reader reader(bytes);
+    if (bytes.size() < kHeadBytes || reader.number<std::uint32_t>() != kPartialMagic ||
+        reader.number<std::uint64_t>() != impl_->plan.fingerprint) {
+        return std::unexpected(
+            JobError{JobErrorKind::BadPartial, "not a saved partial of this pipeline"});
+    }
+    Counters counters = impl_->counters;
+    for (std::uint64_t* const counter :
+         {&counters.scanned, &counters.matched, &counters.failed, &counters.bytes}) {
+        *counter += reader.number<std::uint64_t>();
+    }
+    if (auto loaded = impl_->reducer->load(bytes.substr(kHeadBytes)); !loaded) return loaded;
+    impl_->counters = counters;
+    return {};
+}
+
+std::expected<Result, JobError> Partial::finish() {
+    RowTable table(impl_->account, impl_->plan.columns);
+    if (auto finished = impl_->reducer->finish(table); !finished)
+        return std::unexpected(finished.error());
+    auto rows = table.build(impl_->plan.order, impl_->plan.limit);
+    if (!rows) return std::unexpected(rows.error());
+    return Result{std::move(*rows), impl_->counters};
+}
+
+const Counters& Partial::counters() const noexcept { return impl_->counters; }
+
+}  // namespace shardmill::compute

@@ -1,0 +1,215 @@
+#include "compute/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "compute/parser.h"
+#include "compute/program_impl.h"
+
+namespace shardmill::compute {
+
+namespace {
+
+using Impl = Program::Impl;
+
+constexpr std::size_t kColumnsShown = 200;
+
+/// The parts of a top-level `&` one by one: each can then run as early as what it touches allows.
+void split_conjunction(ast::Condition& condition, std::vector<ast::Condition*>& out) {
+    if (condition.kind != ast::ConditionKind::And) {
+        out.push_back(&condition);
+        return;
+    }
+    for (ast::Condition& part : condition.parts) split_conjunction(part, out);
+}
+
+class Compiler {
+ public:
+    Compiler(ast::Pipeline pipeline, const Registry& registry)
+        : pipeline_(std::move(pipeline)), registry_(registry), impl_(std::make_unique<Impl>()) {}
+
+    Parsed<std::unique_ptr<Impl>> compile(const KeySelection& selection) {
+        for (const auto step :
+             {&Compiler::compile_keys, &Compiler::compile_conditions, &Compiler::compile_groups,
+              &Compiler::compile_kernel, &Compiler::compile_order}) {
+            if (auto done = (this->*step)(selection); !done) return std::unexpected(done.error());
+        }
+        if (impl_->paths.size() > PathSet::kMaxPaths) {
+            return std::unexpected(
+                PipelineError{PipelineError::kNoPosition,
+                              fmt::format("more than {} different paths", PathSet::kMaxPaths)});
+        }
+        note(impl_->paths.empty() ? Touches::Header : Touches::Fields);
+        return std::move(impl_);
+    }
+
+ private:
+    using Status = Parsed<void>;
+
+    void note(Touches touches) noexcept {
+        impl_->reads_values = impl_->reads_values || touches != Touches::Header;
+    }
+
+    Status compile_keys(const KeySelection& selection) {
+        if (!selection.prefix.empty()) impl_->prefixes.emplace_back(selection.prefix);
+        for (ast::RawText& prefix : pipeline_.prefixes)
+            impl_->prefixes.push_back(std::move(prefix.text));
+        if (!selection.glob.empty()) {
+            auto glob = Glob::compile(selection.glob);
+            if (!glob) {
+                return std::unexpected(
+                    PipelineError{PipelineError::kNoPosition, "glob=: " + glob.error().message});
+            }
+            impl_->globs.push_back(std::move(*glob));
+        }
+        for (const ast::RawText& pattern : pipeline_.globs) {
+            auto glob = Glob::compile(pattern.text);
+            if (!glob) {
+                const std::size_t offset = pattern.quoted ? 0 : glob.error().position;
+                return Scanner::error_at(pattern.position + offset, glob.error().message);
+            }
+            impl_->globs.push_back(std::move(*glob));
+        }
+        return {};
+    }
+
+    Status compile_conditions(const KeySelection&) {
+        std::vector<ast::Condition*> parts;
+        for (ast::Condition& condition : pipeline_.conditions) split_conjunction(condition, parts);
+        for (const ast::Condition* part : parts) {
+            auto condition = Condition::compile(*part, impl_->paths);
+            if (!condition) return std::unexpected(condition.error());
+            note(condition->touches());
+            auto& list = condition->touches() == Touches::Fields ? impl_->field_conditions
+                                                                 : impl_->plain_conditions;
+            const auto later =
+                std::find_if(list.begin(), list.end(), [&condition](const Condition& other) {
+                    return other.touches() > condition->touches();
+                });
+            insert_before(list, later, std::move(*condition));
+        }
+        return {};
+    }
+
+    /// Conditions move but are not assigned, which vector::insert would ask for.
+    static void insert_before(std::vector<Condition>& list, std::vector<Condition>::iterator place,
+                              Condition condition) {
+        std::vector<Condition> result;
+        result.reserve(list.size() + 1);
+        const auto at = place - list.begin();
+        for (std::ptrdiff_t index = 0; index < at; ++index)
+            result.push_back(std::move(list[index]));
+        result.push_back(std::move(condition));
+        for (std::size_t index = at; index < list.size(); ++index)
+            result.push_back(std::move(list[index]));
+        list = std::move(result);
+    }
+
+    Status compile_groups(const KeySelection&) {
+        if (pipeline_.aggregates.empty()) return {};
+        GroupPlan& plan = impl_->groups.emplace();
+        for (const ast::Expr& expr : pipeline_.groups) {
+            note(plan.groups.emplace_back(Expression::compile(expr, impl_->paths)).touches());
+        }
+        for (const ast::Aggregate& aggregate : pipeline_.aggregates) {
+            const Aggregate& compiled = plan.aggregates.emplace_back(
+                Aggregate::compile(aggregate, impl_->paths, plan.record_bytes));
+            plan.record_bytes = compiled.end();
+            note(compiled.touches());
+            impl_->columns.push_back(compiled.text());
+        }
+        return {};
+    }
+
+    Status compile_kernel(const KeySelection&) {
+        if (!pipeline_.kernel) return {};
+        auto plan = KernelPlan::open(*pipeline_.kernel, registry_, impl_->paths);
+        if (!plan) return std::unexpected(plan.error());
+        impl_->kernel = std::move(*plan);
+        impl_->columns = impl_->kernel->columns();
+        // Any kernel may look at its items' values.
+        note(Touches::Bytes);
+        if (impl_->kernel->ordered()) impl_->order.by = RowOrder::By::Emission;
+        return {};
+    }
+
+    Status compile_order(const KeySelection&) {
+        impl_->limit = pipeline_.limit;
+        if (!pipeline_.order) return {};
+        const ast::RawText& column = pipeline_.order->column;
+        auto order = find_column(column);
+        if (!order) return std::unexpected(order.error());
+        impl_->order = *order;
+        impl_->order.descending = pipeline_.order->descending;
+        return {};
+    }
+
+    /// A column as written, `key`, an expression of `by` as written, or the only aggregate of that
+    /// name.
+    Parsed<RowOrder> find_column(const ast::RawText& column) const {
+        const auto& columns = impl_->columns;
+        const auto field = [](std::size_t index) {
+            return RowOrder{.by = RowOrder::By::Field, .index = static_cast<std::uint32_t>(index)};
+        };
+        const auto exact = std::find(columns.begin(), columns.end(), column.text);
+        if (exact != columns.end()) return field(exact - columns.begin());
+        if (column.text == "key") return RowOrder{.by = RowOrder::By::Key};
+        for (std::size_t index = 0; index < pipeline_.groups.size(); ++index) {
+            if (pipeline_.groups[index].text != column.text) continue;
+            if (pipeline_.groups.size() == 1) return RowOrder{.by = RowOrder::By::Key};
+            return RowOrder{.by = RowOrder::By::KeyPart,
+                            .index = static_cast<std::uint32_t>(index)};
+        }
+        std::optional<std::size_t> named;
+        for (std::size_t index = 0; index < columns.size(); ++index) {
+            if (!columns[index].starts_with(column.text + "(")) continue;
+            if (named) {
+                return Scanner::error_at(
+                    column.position, fmt::format("several columns are called {}: write it in full",
+                                                 printable(column.text)));
+            }
+            named = index;
+        }
+        if (named) return field(*named);
+        std::string known = "key";
+        for (const std::string& name : columns) known += ", " + printable(name);
+        if (known.size() > kColumnsShown) known = known.substr(0, kColumnsShown) + "..";
+        return Scanner::error_at(column.position, fmt::format("no column {} (there are {})",
+                                                              printable(column.text), known));
+    }
+
+    ast::Pipeline pipeline_;
+    const Registry& registry_;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace
+
+std::string PipelineError::text() const {
+    if (position == kNoPosition) return message;
+    return fmt::format("{} at character {}", message, position + 1);
+}
+
+Program::Program(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Program::~Program() = default;
+const std::string& Program::text() const noexcept { return impl_->text; }
+const std::vector<std::string>& Program::columns() const noexcept { return impl_->columns; }
+bool Program::reads_values() const noexcept { return impl_->reads_values; }
+
+std::expected<std::shared_ptr<const Program>, PipelineError> compile(
+    std::string_view pipeline, const Registry& registry, const KeySelection& selection) {
+    auto parsed = parse_pipeline(pipeline);
+    if (!parsed) return std::unexpected(parsed.error());
+    auto impl = Compiler(std::move(*parsed), registry).compile(selection);
+    if (!impl) return std::unexpected(impl.error());
+    (*impl)->text = pipeline;
+    (*impl)->fingerprint =
+        base::checksum(pipeline.data(), pipeline.size(),
+                       base::hash_key(selection.prefix) ^ base::hash_key(selection.glob) * 3);
+    return std::make_shared<const Program>(std::move(*impl));
+}
+
+}  // namespace shardmill::compute

@@ -1,0 +1,222 @@
+#include "compute/value.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <iterator>
+
+namespace shardmill::compute {
+
+namespace {
+
+using kernel::bytes_of;
+using kernel::has_bytes;
+
+bool is_digit(char byte) noexcept { return byte >= '0' && byte <= '9'; }
+
+/// from_chars also takes "inf", "nan" and "1."; this is the part of the check it does not do.
+bool looks_like_number(std::string_view text) noexcept {
+    if (text.empty()) return false;
+    const std::size_t first = text[0] == '-' ? 1 : 0;
+    if (first >= text.size() || !is_digit(text[first])) return false;
+    const std::size_t dot = text.find('.');
+    return dot == std::string_view::npos || (dot + 1 < text.size() && is_digit(text[dot + 1]));
+}
+
+template <typename Number>
+std::optional<Number> parse_whole(std::string_view text) noexcept {
+    Number number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// Wide enough to hold every int64, uint64 and double exactly.
+long double widen(const Value& value) noexcept {
+    switch (value.kind) {
+        case SHARDMILL_INT:
+            return static_cast<long double>(value.integer);
+        case SHARDMILL_UNSIGNED:
+            return static_cast<long double>(value.unsigned_integer);
+        default:
+            return static_cast<long double>(value.number);
+    }
+}
+
+template <typename Number>
+int order_of(const Number& left, const Number& right) noexcept {
+    return left < right ? -1 : right < left ? 1 : 0;
+}
+
+Truth apply(Comparison comparison, int order) noexcept {
+    bool truth = false;
+    switch (comparison) {
+        case Comparison::Equal:
+            truth = order == 0;
+            break;
+        case Comparison::NotEqual:
+            truth = order != 0;
+            break;
+        case Comparison::Less:
+            truth = order < 0;
+            break;
+        case Comparison::LessEqual:
+            truth = order <= 0;
+            break;
+        case Comparison::Greater:
+            truth = order > 0;
+            break;
+        case Comparison::GreaterEqual:
+            truth = order >= 0;
+            break;
+    }
+    return truth ? Truth::True : Truth::False;
+}
+
+int rank_of(const Value& value) noexcept {
+    if (value.kind == SHARDMILL_NULL) return 0;
+    if (value.kind == SHARDMILL_BOOL) return 1;
+    return is_number(value) ? 2 : 3;
+}
+
+/// Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
+std::size_t utf8_length(std::string_view text) noexcept {
+    const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned first = byte(0);
+    const std::size_t length = first < 0x80       ? 1
+                               : first >> 5 == 6  ? 2
+                               : first >> 4 == 14 ? 3
+                               : first >> 3 == 30 ? 4
+                                                  : 0;
+    if (length == 0 || length > text.size()) return 0;
+    for (std::size_t at = 1; at < length; ++at) {
+        if (byte(at) >> 6 != 2) return 0;
+    }
+    if (length == 2 && first < 0xc2) return 0;  // overlong
+    if (length == 3 && ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)))
+        return 0;
+    if (length == 4 &&
+        ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f) || first > 0xf4)) {
+        return 0;
+    }
+    return length;
+}
+
+}  // namespace
+
+Value parse_number_text(std::string_view text) noexcept {
+    if (!looks_like_number(text)) return kernel::null_value();
+    if (const auto number = parse_whole<std::int64_t>(text)) return kernel::int_value(*number);
+    if (const auto number = parse_whole<std::uint64_t>(text))
+        return kernel::unsigned_value(*number);
+    if (const auto number = parse_whole<double>(text)) return kernel::double_value(*number);
+    return kernel::null_value();
+}
+
+int compare_numbers(const Value& left, const Value& right) noexcept {
+    static_assert(__LDBL_MANT_DIG__ >= 64, "integers must fit a long double");
+    if (left.kind == SHARDMILL_INT && right.kind == SHARDMILL_INT)
+        return order_of(left.integer, right.integer);
+    return order_of(widen(left), widen(right));
+}
+
+Truth compare(Comparison comparison, const Value& left, const Value& right) noexcept {
+    if (left.kind == SHARDMILL_NULL || right.kind == SHARDMILL_NULL) return Truth::Unknown;
+    if (is_number(left) || is_number(right)) {
+        const Value a = to_number(left);
+        const Value b = to_number(right);
+        if (a.kind == SHARDMILL_NULL || b.kind == SHARDMILL_NULL) return Truth::Unknown;
+        return apply(comparison, compare_numbers(a, b));
+    }
+    if (left.kind == SHARDMILL_BOOL && right.kind == SHARDMILL_BOOL) {
+        return apply(comparison, order_of(left.integer, right.integer));
+    }
+    if (has_bytes(left) && has_bytes(right))
+        return apply(comparison, bytes_of(left).compare(bytes_of(right)));
+    return Truth::Unknown;
+}
+
+int total_order(const Value& left, const Value& right) noexcept {
+    const auto plain = [](const Value& value) noexcept {
+        const Value number = to_number(value);
+        return number.kind == SHARDMILL_NULL ? value : number;
+    };
+    const Value a = plain(left);
+    const Value b = plain(right);
+    if (rank_of(a) != rank_of(b)) return order_of(rank_of(a), rank_of(b));
+    switch (rank_of(a)) {
+        case 0:
+            return 0;
+        case 1:
+            return order_of(a.integer, b.integer);
+        case 2:
+            return compare_numbers(a, b);
+        default:
+            return bytes_of(a).compare(bytes_of(b));
+    }
+}
+
+void append_text(std::string& out, const Value& value) {
+    switch (value.kind) {
+        case SHARDMILL_NULL:
+            out += "null";
+            return;
+        case SHARDMILL_BOOL:
+            out += value.integer != 0 ? "true" : "false";
+            return;
+        case SHARDMILL_INT:
+            fmt::format_to(std::back_inserter(out), "{}", value.integer);
+            return;
+        case SHARDMILL_UNSIGNED:
+            fmt::format_to(std::back_inserter(out), "{}", value.unsigned_integer);
+            return;
+        case SHARDMILL_DOUBLE:
+            fmt::format_to(std::back_inserter(out), "{}", value.number);
+            return;
+        default:
+            out += bytes_of(value);
+            return;
+    }
+}
+
+void append_json(std::string& out, const Value& value) {
+    if (has_bytes(value)) {
+        append_json_string(out, bytes_of(value));
+    } else {
+        append_text(out, value);
+    }
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const char byte = text[0];
+        if (length == 0) {
+            out += "\xef\xbf\xbd";
+        } else if (byte == '"' || byte == '\\') {
+            out += '\\';
+            out += byte;
+        } else if (static_cast<unsigned char>(byte) < 0x20) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(byte));
+        } else {
+            out += text.substr(0, length);
+        }
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+    out += '"';
+}
+
+std::string printable(std::string_view bytes) {
+    std::string out;
+    for (const char byte : bytes) {
+        if (byte >= 0x20 && byte < 0x7f) {
+            out += byte;
+        } else {
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(byte));
+        }
+    }
+    return out;
+}
+
+}  // namespace shardmill::compute
