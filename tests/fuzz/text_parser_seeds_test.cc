@@ -26,6 +26,9 @@ std::string dictionary() {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// Runs of these lengths reach the limits of keys, opaque tokens and lines.
+constexpr std::size_t kRuns[] = {1, 30, 31, 32, 249, 250, 251, 2048};
+
 /// One small change, of the kinds a fuzzer makes: a byte, a number, a piece cut out, doubled or
 /// moved in from another seed.
 std::string mutated(std::string text, std::mt19937_64& random) {
@@ -44,7 +47,7 @@ std::string mutated(std::string text, std::mt19937_64& random) {
         case 3:
             return text.insert(at, std::to_string(random() >> below(64)));
         case 4:
-            return text.insert(at, below(300), "k \r\n0"[below(5)]);
+            return text.insert(at, kRuns[below(std::size(kRuns))], "k \r\n0"[below(5)]);
         default:
             return text.insert(at, text_parser_seeds()[below(text_parser_seeds().size())]);
     }

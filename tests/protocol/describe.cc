@@ -99,6 +99,7 @@ void describe_arguments(std::string& out, const Request& request) {
 void describe_request(std::string& out, const Request& request, bool value_here) {
     out += verb_name(request.verb);
     if (has_key(request.verb)) out += fmt::format(" key={}", request.key);
+    if (has_key(request.verb) && !is_meta(request.verb) && request.binary_key) out += " binary";
     describe_arguments(out, request);
     if (request.verb >= Verb::Set && request.verb <= Verb::Cas) {
         out += fmt::format(" flags={} exptime={}", request.client_flags, request.exptime);

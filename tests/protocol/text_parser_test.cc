@@ -191,6 +191,8 @@ TEST(TextParserTest, TakesExactlyTheAnnouncedBlockEvenIfItDoesNotEndInALineEnd) 
          "Set key=k flags=0 exptime=0 bytes=3 value='ab\r' bad-chunk left=1"},
         {"set k 0 0 1 noreply\r\nxyz",
          "Set key=k flags=0 exptime=0 bytes=1 value='x' bad-chunk noreply"},
+        {"set k 0 0 1\r\nxy\n", "Set key=k flags=0 exptime=0 bytes=1 value='x' bad-chunk"},
+        {"set k 0 0 1\r\nx\ry", "Set key=k flags=0 exptime=0 bytes=1 value='x' bad-chunk"},
         {"set k 0 0 1\r\nx\n\r", "Set key=k flags=0 exptime=0 bytes=1 value='x' bad-chunk"},
     });
 }
