@@ -119,6 +119,11 @@ std::string_view CommandReply::rest() const noexcept {
 
 std::optional<std::string> CommandReply::field(std::string_view name) const {
     std::string_view words = rest();
+    if (name == "reason") {
+        const auto at = words.find("reason=");
+        if (at == std::string_view::npos) return std::nullopt;
+        return std::string(words.substr(at + name.size() + 1));
+    }
     while (!words.empty()) {
         const auto word = take_word(words);
         if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=') {

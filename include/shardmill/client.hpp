@@ -70,7 +70,7 @@ struct CommandReply {
     std::string_view status() const noexcept;
     /// The rest of `line`.
     std::string_view rest() const noexcept;
-    /// The text of `name=<text>` among the words of `line`.
+    /// The text of `name=<text>` among the words of `line`; `reason` goes to the line's end.
     std::optional<std::string> field(std::string_view name) const;
 };
 

@@ -46,7 +46,6 @@ double parse_positive(const std::string& text, std::string_view what) {
 
 ValueSize parse_lognormal(const std::string& text) {
     ValueSize size{ValueSize::Kind::Lognormal, 1, 65536, 200, 1.0};
-    if (text.empty()) return size;
     const auto comma = text.find(',');
     if (comma == std::string::npos) {
         throw std::invalid_argument("a lognormal length is lognormal:<median>,<sigma>[,<max>]");
@@ -171,7 +170,7 @@ void add_options(CLI::App& app, Options& o, Texts& texts) {
 
 ValueSize parse_value_size(const std::string& text) {
     ValueSize size;
-    if (text == "lognormal") return parse_lognormal("");
+    if (text == "lognormal") return parse_lognormal("200,1");
     if (text.starts_with("lognormal:")) return parse_lognormal(text.substr(10));
     const auto dash = text.find('-', 1);
     size.low = parse_bytes(std::string_view(text).substr(0, dash));

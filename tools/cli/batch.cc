@@ -32,7 +32,7 @@ int refused(const Common& common, const client::CommandReply& reply, std::string
     }
     std::string reason = reply.line;
     if (reply.status() == "NF") reason = "there is no such job or kernel";
-    if (reply.status() == "EX") reason = "a job of that name is running";
+    if (reply.status() == "EX" && reply.rest().empty()) reason = "a job of that name is running";
     if (reply.line == "ERROR") reason = "this server does not know the command (is it shardmill?)";
     fmt::print(stderr, "shardmill-cli: {}: {}\n", what, reason);
     return kExitFailed;
@@ -40,8 +40,7 @@ int refused(const Common& common, const client::CommandReply& reply, std::string
 
 bool is_over(const client::CommandReply& status) {
     const auto state = status.field("state").value_or("");
-    return state != "queued" && state != "running" && state != "starting" && state != "merging" &&
-           state != "saving";
+    return state != "queued" && state != "running";
 }
 
 bool is_done(const client::CommandReply& status) { return status.field("state") == "done"; }

@@ -60,7 +60,8 @@ bool is_json_number(std::string_view text) {
 StatusWords split_status(std::string_view rest) {
     StatusWords words;
     while (!rest.empty()) {
-        const auto end = std::min(rest.find(' '), rest.size());
+        const auto end =
+            rest.starts_with("reason=") ? rest.size() : std::min(rest.find(' '), rest.size());
         const auto word = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
         const auto equals = word.find('=');

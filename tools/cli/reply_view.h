@@ -8,7 +8,8 @@
 
 namespace shardmill::cli {
 
-/// The words of a status line: those without '=' and the name=value ones, in their order.
+/// The words of a status line: those without '=' and the name=value ones, in their order. `reason=`
+/// goes to the line's end.
 struct StatusWords {
     std::vector<std::string> plain;
     std::vector<std::pair<std::string, std::string>> named;

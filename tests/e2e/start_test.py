@@ -1,0 +1,206 @@
+"""Starting, listening and stopping."""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 64
+EXIT_NO_USER = 67
+EXIT_OS = 71
+
+
+def deny_io_uring():
+    """In a child before exec: io_uring_setup fails with EPERM, as in a locked-down container."""
+    system_call, allow, deny = 425, 0x7FFF0000, 0x00050000 | 1
+    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in (
+        (0x20, 0, 0, 0),            # load the number of the system call
+        (0x15, 0, 1, system_call),  # equal: go on, else skip one
+        (0x06, 0, 0, deny),
+        (0x06, 0, 0, allow),
+    ))
+
+    class Filter(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
+    if libc.prctl(no_new_privileges, 1, 0, 0, 0) != 0:
+        os._exit(99)
+    if libc.prctl(set_seccomp, filter_mode, ctypes.byref(Filter(4, program)), 0, 0) != 0:
+        os._exit(99)
+
+
+class RefusedStartTest(unittest.TestCase):
+    def refused(self, *options, **settings):
+        done = harness.run(harness.program("SHARDMILL"), *options, timeout=60, **settings)
+        self.assertNotEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("Sanitizer", done.stderr)
+        return done
+
+    def test_port_in_use_is_named(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            done = self.refused("-l", "127.0.0.1", "-p", str(port))
+            self.assertEqual(done.returncode, EXIT_OS, done.stderr)
+            self.assertIn(str(port), done.stderr)
+            self.assertIn("in use", done.stderr.lower())
+
+    def test_bad_numbers_are_refused_with_what_is_allowed(self):
+        for option, value, code in (("-p", "99999", EXIT_USAGE), ("-p", "x", EXIT_USAGE),
+                                    ("-m", "many", EXIT_FAILURE), ("-t", "0", EXIT_FAILURE),
+                                    ("-c", "-5", EXIT_FAILURE), ("-I", "1x", EXIT_USAGE)):
+            with self.subTest(option=option, value=value):
+                done = self.refused(option, value)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(option, done.stderr)
+
+    def test_unknown_options_are_refused(self):
+        done = self.refused("--no-such-option")
+        self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
+        self.assertIn("no-such-option", done.stderr)
+        done = self.refused("-o", "nonsense=1")
+        self.assertIn("nonsense", done.stderr)
+
+    def test_missing_user_is_refused_when_run_as_root(self):
+        if os.geteuid() == 0:
+            done = self.refused("-u", "no-such-user-here", "-l", "127.0.0.1", "-p", str(harness.free_port()))
+            self.assertEqual(done.returncode, EXIT_NO_USER, done.stderr)
+            self.assertIn("no-such-user-here", done.stderr)
+        else:  # who is not root stays who he is
+            with harness.Server("-u", "no-such-user-here") as server:
+                self.assertTrue(server.connect().ask("version").startswith("VERSION"))
+
+    def test_missing_snapshot_directory_is_refused(self):
+        done = self.refused("-o", "snapshot_dir=/no/such/directory", "-p", str(harness.free_port()))
+        self.assertIn("/no/such/directory", done.stderr)
+
+    def test_a_kernel_that_denies_io_uring_is_named(self):
+        done = self.refused("-l", "127.0.0.1", "-p", str(harness.free_port()), preexec_fn=deny_io_uring)
+        self.assertIn("io_uring", done.stderr)
+
+
+class InformationTest(unittest.TestCase):
+    def test_version_and_help_are_printed(self):
+        for option, text in (("-V", "shardmill"), ("-h", "--memory-limit")):
+            done = harness.run(harness.program("SHARDMILL"), option)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(text, done.stdout)
+
+
+class ListeningTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="shardmill-e2e-"))
+
+    def test_unix_socket_serves_and_can_be_opened_again(self):
+        path = os.path.join(self.directory, "socket")
+        for _ in range(2):
+            with harness.Server(unix=path) as server, server.connect() as client:
+                self.assertEqual(client.set(b"a", b"1"), b"STORED")
+                self.assertEqual(client.get(b"a"), b"1")
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o700)
+
+    def test_several_addresses_serve_the_same_items(self):
+        ports = [harness.free_port(), harness.free_port()]
+        extra = ",".join(f"127.0.0.1:{port}" for port in ports)
+        with harness.Server("-l", extra) as server:
+            server.connect().set(b"a", b"1")
+            for port in ports:
+                with harness.Connection(("127.0.0.1", port)) as client:
+                    self.assertEqual(client.get(b"a"), b"1")
+
+    def test_connections_over_the_limit_are_refused(self):
+        with harness.Server("-c", "10") as server:
+            clients = [server.connect()]
+            # The connection that waited for the start is gone.
+            self.assertTrue(harness.wait_for(lambda: clients[0].stats()["curr_connections"] == "1"))
+            clients += [server.connect() for _ in range(9)]
+            for client in clients:
+                self.assertTrue(client.ask("version").startswith("VERSION"))
+            with server.connect() as refused:
+                self.assertEqual(refused.rest(), b"ERROR Too many open connections\r\n")
+            clients.pop().close()
+
+            def another_fits():
+                with server.connect() as client:
+                    client.send(b"version\r\n")
+                    return client.rest_line().startswith(b"VERSION")
+
+            self.assertTrue(harness.wait_for(another_fits))
+            for client in clients:
+                client.close()
+
+    def test_daemon_writes_its_pid_and_stops(self):
+        port, path = harness.free_port(), os.path.join(self.directory, "pid")
+        done = harness.run(harness.program("SHARDMILL"), "-d", "-P", path, "-l", "127.0.0.1", "-p", str(port))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(harness.wait_for(lambda: os.path.exists(path) and os.path.getsize(path) > 0))
+        with open(path, encoding="ascii") as file:
+            pid = int(file.read())
+        try:
+            def answers():
+                try:
+                    with harness.Connection(("127.0.0.1", port)) as client:
+                        return int(client.stats()["pid"]) == pid
+                except OSError:
+                    return False
+
+            self.assertTrue(harness.wait_for(answers))
+            os.kill(pid, signal.SIGTERM)
+            self.assertTrue(harness.wait_for(lambda: not os.path.exists(path)))
+            self.assertTrue(harness.wait_for(lambda: not os.path.exists(f"/proc/{pid}")))
+        finally:
+            if os.path.exists(f"/proc/{pid}"):
+                os.kill(pid, signal.SIGKILL)
+
+
+class StoppingTest(unittest.TestCase):
+    def test_term_and_int_end_the_server_with_clients_connected(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=number), harness.Server() as server:
+                clients = [server.connect() for _ in range(20)]
+                for i, client in enumerate(clients):
+                    client.set(b"k%d" % i, b"v")
+                clients[0].send(b"set half 0 0 100000\r\nonly a part")
+                self.assertEqual(server.stop(number), 0, server.text())
+                for client in clients:
+                    client.close()
+
+    def test_the_port_is_free_again_at_once(self):
+        port = str(harness.free_port())
+        for _ in range(3):
+            with harness.Server("-l", f"127.0.0.1:{port}") as server:
+                client = harness.Connection(("127.0.0.1", int(port)))
+                client.set(b"a", b"1")
+                self.assertEqual(server.stop(), 0)
+                client.close()
+
+    def test_requests_are_answered_under_load_until_the_end(self):
+        with harness.Server() as server:
+            load = subprocess.Popen(
+                [harness.program("SHARDMILL_BENCH"), "-s", server.name, "-c", "10", "--pipeline", "8",
+                 "--duration", "60", "--keys", "1000", "--timeout", "20"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                client = server.connect()
+                self.assertTrue(harness.wait_for(lambda: int(client.stats()["cmd_get"]) > 1000))
+                client.close()
+                self.assertEqual(server.stop(), 0, server.text())
+                # The load generator says that its connections went away.
+                self.assertEqual(load.wait(timeout=60), 1)
+            finally:
+                load.kill()
+                load.communicate()
+
+
+if __name__ == "__main__":
+    unittest.main()
