@@ -131,8 +131,6 @@ constexpr std::array<AdminCommand, kCount> make_table() {
 }
 
 constexpr auto kTable = make_table();
-static_assert(std::ranges::all_of(kTable, [](AdminCommand command) { return command != nullptr; }),
-              "every verb without a key has a handler");
 
 }  // namespace
 

@@ -6,10 +6,21 @@
 
 #include "base/log.h"
 #include "command_server.h"
+#include "engine/commands.h"
+#include "engine/commands_admin.h"
 #include "engine/control_port.h"
 
 namespace shardmill::engine {
 namespace {
+
+TEST(CommandTableTest, EveryVerbHasAHandler) {
+    for (int number = 0; number <= static_cast<int>(protocol::Verb::Invalid); ++number) {
+        const auto verb = static_cast<protocol::Verb>(number);
+        const bool handled =
+            protocol::has_key(verb) ? key_command(verb) != nullptr : admin_command(verb) != nullptr;
+        EXPECT_TRUE(handled) << "verb " << number;
+    }
+}
 
 TEST(CommandAdminTest, SimpleCommandsAnswer) {
     CommandServer server;
