@@ -113,9 +113,10 @@ ParseResult parse_storage(const TextLine& line, Verb verb, Request& request) noe
     return take_block(line, request);
 }
 
+/// Takes the old hold time and noreply behind the key; more than that is a mistake (memccapable insists on it).
 ParseResult parse_delete(const TextLine& line, Verb verb, Request& request) noexcept {
     const Tokens tokens(line);
-    if (tokens.count() < 2) return invalid(line, request, replies::kBadLine);
+    if (tokens.count() < 2 || tokens.count() > 4) return invalid(line, request, replies::kBadLine);
     begin_request(request, verb, tokens.last_is_noreply());
     request.key = tokens[1];
     if (request.key.size() > kMaxKeyBytes)

@@ -118,7 +118,7 @@ TEST(TextParserTest, IgnoresFurtherTokens) {
         {"set k 0 0 1 noreply foo\r\nx\r\n", "Set key=k flags=0 exptime=0 bytes=1 value='x'"},
         {"set k 0 0 1 noreplyx\r\nx\r\n", "Set key=k flags=0 exptime=0 bytes=1 value='x'"},
         {"touch k 10 x y\r\n", "Touch key=k exptime=10"},
-        {"delete k a b c d\r\n", "Delete key=k"},
+        {"delete k a b\r\n", "Delete key=k"},
         {"incr k 1 x\r\n", "Incr key=k delta=1"},
         {"version x\r\n", "Version"},
         {"quit now\r\n", "Quit"},
@@ -219,11 +219,12 @@ TEST(TextParserTest, FinishesAValueThatWasReceivedElsewhere) {
     EXPECT_EQ(request.value, "");
 }
 
-TEST(TextParserTest, ReadsDeleteWithWhateverFollowsTheKey) {
+TEST(TextParserTest, ReadsDeleteWithAHoldTimeAndNoreplyAtMost) {
     expect_all({
         {"delete k\r\n", "Delete key=k"},
         {"delete k 0\r\n", "Delete key=k"},
         {"delete k 10 noreply\r\n", "Delete key=k noreply"},
+        {"delete k a b c\r\n", kBadLine},
         {"delete noreply\r\n", "Delete key=noreply noreply"},
         {"delete\r\n", kBadLine},
         {"delete " + kKey251 + "\r\n", kBadLine},
