@@ -11,8 +11,8 @@
 
 namespace shardmill::net {
 
-/// Names a connection for as long as the process lives: the slot is reused, the generation is not. Lets another
-/// thread answer later without holding a pointer.
+/// Names a connection for as long as the process lives: the slot is reused, the generation is not.
+/// Lets another thread answer later without holding a pointer.
 struct ConnectionId {
     std::uint32_t reactor;
     std::uint32_t slot;
@@ -25,31 +25,34 @@ struct PinnedValue {
     std::uint64_t pin;  // the executor's own handle, given back to release()
 };
 
-/// Space in the log that a large value is received into, outside any lock, before its command is executed.
+/// Space in the log that a large value is received into, outside any lock, before its command is
+/// executed.
 struct Upload {
     char* value = nullptr;    // room for the value; the CR LF is not stored. nullptr: refused
     std::uint64_t token = 0;  // the executor's own handle; of a refusal, why
 };
 
-/// One key's worth of a command: what a turn groups by shard. A get of n keys is n of these that share one request.
+/// One key's worth of a command: what a turn groups by shard. A get of n keys is n of these that
+/// share one request.
 struct Operation {
     const protocol::Request* request;
     std::string_view key;
-    std::uint64_t hash;         // scratch of the executor
-    std::uint32_t shard;        // scratch of the executor
-    bool last_of_request;       // closes the command's reply (END)
-    bool deferred;              // out: the reply comes later through Reactor inbox; the connection waits for it
+    std::uint64_t hash;    // scratch of the executor
+    std::uint32_t shard;   // scratch of the executor
+    bool last_of_request;  // closes the command's reply (END)
+    bool deferred;  // out: the reply comes later through Reactor inbox; the connection waits for it
     std::uint32_t reply_begin;  // out: bytes of ReplyArena::text
     std::uint32_t reply_end;
-    std::int32_t pinned;        // out: index into ReplyArena::pinned; -1: none, the reply is all text
-    std::uint32_t pinned_at;    // out, with pinned: the value is sent between the text up to here and the rest of the
-                                // text, which begins with the CR LF after the value
+    std::int32_t pinned;      // out: index into ReplyArena::pinned; -1: none, the reply is all text
+    std::uint32_t pinned_at;  // out, with pinned: the value is sent between the text up to here and
+                              // the rest of the text, which begins with the CR LF after the value
     ConnectionId connection;
-    Upload upload;              // in: where the value is, if it did not come in request->value
-    bool uploaded;              // in: `upload` holds the value (or its refusal), request->value is empty
+    Upload upload;  // in: where the value is, if it did not come in request->value
+    bool uploaded;  // in: `upload` holds the value (or its refusal), request->value is empty
 };
 
-/// The replies of one turn in the order of execution. Connections pick their fragments out in the order of requests.
+/// The replies of one turn in the order of execution. Connections pick their fragments out in the
+/// order of requests.
 struct ReplyArena {
     std::string text;
     std::vector<PinnedValue> pinned;
@@ -59,19 +62,20 @@ struct ReplyArena {
     }
 };
 
-/// What the data plane runs requests on. One object per reactor, called on that reactor's thread only; nothing here
-/// blocks, throws or makes a system call.
+/// What the data plane runs requests on. One object per reactor, called on that reactor's thread
+/// only; nothing here blocks, throws or makes a system call.
 class Executor {
-   public:
+ public:
     virtual ~Executor() = default;
 
-    /// Executes a turn's operations: grouped by shard as it likes, but operations on one key, and operations without
-    /// a key against all others of the turn, in the order given. Sets the out members of every operation.
+    /// Executes a turn's operations: grouped by shard as it likes, but operations on one key, and
+    /// operations without a key against all others of the turn, in the order given. Sets the out
+    /// members of every operation.
     virtual void execute(std::span<Operation> operations, ReplyArena& replies) noexcept = 0;
 
-    /// Room for a value that will not be complete in the receive buffer. A refusal (too large, no memory) is not an
-    /// error here: the value is swallowed and the operation executed all the same with `uploaded` set and
-    /// `upload.value` null, so that it is answered in order.
+    /// Room for a value that will not be complete in the receive buffer. A refusal (too large, no
+    /// memory) is not an error here: the value is swallowed and the operation executed all the same
+    /// with `uploaded` set and `upload.value` null, so that it is answered in order.
     virtual Upload reserve(const protocol::Request& request) noexcept = 0;
     /// Gives up an upload whose connection went away before its operation was executed.
     virtual void abandon(Upload upload) noexcept = 0;
@@ -82,22 +86,23 @@ class Executor {
     /// A connection is gone: deferred replies to it have no reader any more.
     virtual void connection_closed(ConnectionId connection) noexcept = 0;
 
-    /// Bounded housekeeping after a turn (expiry, cleaning, index growth). True: more is waiting, call again soon
-    /// even without traffic.
+    /// Bounded housekeeping after a turn (expiry, cleaning, index growth). True: more is waiting,
+    /// call again soon even without traffic.
     virtual bool housekeep() noexcept = 0;
 };
 
 /// Where deferred replies go. Callable from any thread for as long as the server runs.
 class Replier {
-   public:
+ public:
     virtual ~Replier() = default;
 
-    /// Answers the operation that was left `deferred` on `connection` and lets the connection go on. A connection
-    /// that is gone meanwhile is not an error: the bytes are dropped.
+    /// Answers the operation that was left `deferred` on `connection` and lets the connection go
+    /// on. A connection that is gone meanwhile is not an error: the bytes are dropped.
     virtual void reply(ConnectionId connection, std::string bytes) = 0;
 };
 
-/// What a reactor's connections have counted. Written by one thread, read by any: relaxed atomics, never shared lines.
+/// What a reactor's connections have counted. Written by one thread, read by any: relaxed atomics,
+/// never shared lines.
 struct alignas(64) ConnectionCounters {
     std::atomic<std::uint64_t> current{0};
     std::atomic<std::uint64_t> total{0};

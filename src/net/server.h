@@ -8,14 +8,14 @@
 
 #include "net/executor.h"
 #include "runtime/task_queue.h"
-#include "uring/features.h"
+#include "uring/feature_set.h"
 
 namespace shardmill::net {
 
 /// What a server listens on and how much it lets in. The defaults are memcached's.
 struct ServerConfig {
-    std::uint32_t reactors = 4;  // -t: threads with a ring and connections of their own
-    int tcp_port = 11211;  // -p: -1 an ephemeral one, 0 no TCP (except hosts of -l with a port)
+    std::uint32_t reactors = 4;            // -t: threads with a ring and connections of their own
+    int tcp_port = 11211;                  // -p: -1 an ephemeral one, 0 no TCP
     std::vector<std::string> listen;       // -l: each may hold several hosts, separated by , or ;
     std::string unix_path;                 // -s: if set, nothing listens on TCP
     std::uint32_t unix_mode = 0700;        // -a

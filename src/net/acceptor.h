@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "net/executor.h"
+#include "net/listener.h"
+#include "net/socket.h"
+#include "uring/ring.h"
+
+namespace shardmill::net {
+
+/// Accepts the connections of all listeners on one reactor and hands them out. Over the limit a
+/// client is told so and dropped. On that reactor's thread.
+class Acceptor {
+ public:
+    using HandOut = std::function<void(AcceptedSocket)>;
+
+    /// `counters`: of the accepting reactor, for rejections.
+    Acceptor(std::vector<Listener> listeners, ConnectionQuota& quota, ConnectionCounters& counters,
+             HandOut hand_out);
+
+    void begin(uring::Ring& ring) noexcept;
+    /// Hands out what has been accepted and starts accepting again where that has ended.
+    void turn() noexcept;
+    /// When the next turn is due at the latest.
+    std::uint64_t idle_ns() const noexcept;
+    /// Ends accepting. Once `stopped`, no operation is under way and the sockets are closed.
+    void stop() noexcept;
+    bool stopped() noexcept;
+
+ private:
+    struct Accepting : uring::Completion {
+        Acceptor* acceptor = nullptr;
+        Listener listener;
+        bool armed = false;
+    };
+
+    static void on_accept(uring::Completion& completion, std::int32_t result,
+                          std::uint32_t flags) noexcept;
+    void admit(FileDescriptor socket);
+
+    uring::Ring* ring_ = nullptr;
+    std::vector<std::unique_ptr<Accepting>> accepting_;
+    std::vector<FileDescriptor> accepted_;
+    ConnectionQuota& quota_;
+    ConnectionCounters& counters_;
+    HandOut hand_out_;
+    std::uint64_t retry_at_ns_ = 0;  // not before, after running out of descriptors; 0: at once
+    bool stopping_ = false;
+};
+
+}  // namespace shardmill::net

@@ -1,0 +1,242 @@
+#include "net/command_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.h"
+#include "protocol/text_parser.h"
+
+namespace shardmill::net {
+namespace {
+
+using protocol::ParseResult;
+using protocol::ParseStatus;
+using protocol::Request;
+using protocol::Verb;
+
+constexpr std::size_t kTerminatorBytes = 2;  // CR LF behind a value
+
+constexpr bool may_have_more_keys(Verb verb) noexcept { return verb <= Verb::Gats; }
+
+/// A get is interrupted before `next_key`. Repeats what stands before its first key ("get ", "gat
+/// 60 ") in front of `next_key`, over keys that are done with, so that the rest of the line is a
+/// command again. Returns how many bytes that command begins behind `line`.
+std::size_t split_get(const Request& request, char* line, std::string_view next_key) noexcept {
+    const auto head = static_cast<std::size_t>(request.key.data() - line);
+    const auto rest = static_cast<std::size_t>(next_key.data() - line);
+    std::memmove(line + rest - head, line, head);
+    return rest - head;
+}
+
+}  // namespace
+
+void CommandReader::make_runnable(Connection& connection) noexcept {
+    if (connection.in_runnable) return;
+    connection.in_runnable = true;
+    runnable_.push_back(&connection);
+}
+
+bool CommandReader::must_wait(Connection& connection) noexcept {
+    if (connection.deferred) return true;
+    if (connection.output_bytes() >= limits_.output_bytes_max) {
+        connection.choked = true;
+        return true;
+    }
+    if (connection.turn_operations < connection.operations_max &&
+        connection.turn_input < limits_.turn_input_max) {
+        return false;
+    }
+    make_runnable(connection);
+    return true;
+}
+
+std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t bytes) noexcept {
+    std::size_t at = 0;
+    while (at < bytes && !connection.closing) {
+        if (connection.swallow != 0) {
+            const auto skip = std::min<std::uint64_t>(connection.swallow, bytes - at);
+            connection.swallow -= skip;
+            at += skip;
+            continue;
+        }
+        if (connection.upload != nullptr) {
+            at += receive_value(connection, {data + at, bytes - at});
+            continue;
+        }
+        if (must_wait(connection)) break;
+        Request& request = batch_.scratch();
+        const ParseResult result = protocol::parse_text({data + at, bytes - at}, request);
+        switch (result.status) {
+            case ParseStatus::Complete:
+                connection.swallow = result.swallow;
+                at += take_command(connection, request, data + at, result.consumed);
+                break;
+            case ParseStatus::NeedMore:
+                connection.input_needed = result.needed;
+                return at;
+            case ParseStatus::NeedValue:
+                if (!begin_value(connection, request, {data + at, result.consumed})) return at;
+                at += result.consumed;
+                break;
+            case ParseStatus::Close:
+                connection.closing = true;
+                break;
+        }
+    }
+    return at;
+}
+
+std::size_t CommandReader::take_command(Connection& connection, const Request& request, char* line,
+                                        std::size_t bytes) noexcept {
+    if (may_have_more_keys(request.verb) && !request.more_keys.empty()) {
+        return take_keys(connection, request, line, bytes);
+    }
+    if (request.verb == Verb::Quit) {
+        connection.closing = true;
+        return bytes;
+    }
+    const bool keyed = protocol::has_key(request.verb);
+    // What may be answered later is executed before anything behind it is parsed, so that nothing
+    // can overtake the answer.
+    const bool run_now = protocol::may_defer(request.verb);
+    batch_.add(connection, request, keyed ? request.key : std::string_view{}, true);
+    if (run_now || batch_.full()) batch_.run();
+    return bytes;
+}
+
+std::size_t CommandReader::take_keys(Connection& connection, const Request& request, char* line,
+                                     std::size_t bytes) noexcept {
+    std::string_view key = request.key;
+    std::string_view rest = request.more_keys;
+    for (;;) {
+        const std::string_view next = protocol::next_key(rest);
+        batch_.add(connection, request, key, next.empty());
+        if (batch_.full()) {
+            batch_.run();
+            if (!next.empty() && must_wait(connection)) return split_get(request, line, next);
+        }
+        if (next.empty()) return bytes;
+        key = next;
+    }
+}
+
+bool CommandReader::begin_value(Connection& connection, const Request& request,
+                                std::string_view line) noexcept {
+    const std::size_t block = std::size_t{request.value_bytes} + kTerminatorBytes;
+    if (request.value_bytes < limits_.upload_bytes_min) {
+        connection.input_needed = line.size() + block;
+        return false;
+    }
+    const Upload upload = executor_.reserve(request);
+    if (upload.value != nullptr) {
+        connection.upload = batch_.receivers().take();
+        connection.upload->begin(line, upload);
+        return true;
+    }
+    connection.swallow = block;
+    batch_.add(connection, request, request.key, true, upload, true);
+    if (batch_.full()) batch_.run();
+    return true;
+}
+
+std::size_t CommandReader::receive_value(Connection& connection, std::string_view bytes) noexcept {
+    ValueReceiver* receiver = connection.upload;
+    const std::size_t taken = receiver->take(bytes);
+    if (!receiver->complete()) return taken;
+    connection.upload = nullptr;
+    batch_.retire(receiver);
+    batch_.add(connection, receiver->request(), receiver->request().key, true, receiver->upload(),
+               true);
+    if (batch_.full()) batch_.run();
+    return taken;
+}
+
+void CommandReader::keep(Connection& connection, std::string_view bytes) noexcept {
+    Buffer& input = connection.input;
+    if (input.memory != nullptr && connection.input_batch == batch_.serial()) {
+        // Operations point into it, so it may not grow where it is.
+        Buffer fresh = buffers_.take(input.size() + bytes.size());
+        buffers_.append(fresh, input.view());
+        batch_.retire(input);
+        input = fresh;
+        connection.input_batch = 0;
+    }
+    if (connection.input_needed > input.size()) {
+        const std::size_t expected = connection.input_needed - input.size();
+        buffers_.ensure_room(input, std::max(expected, bytes.size()));
+    }
+    buffers_.append(input, bytes);
+}
+
+void CommandReader::parse_input(Connection& connection) noexcept {
+    Buffer& input = connection.input;
+    const std::size_t used = parse(connection, input.data(), input.size());
+    input.begin += static_cast<std::uint32_t>(used);
+    connection.turn_input += static_cast<std::uint32_t>(used);
+    connection.input_batch = batch_.serial();
+    if (input.empty()) {
+        batch_.retire(input);
+        input = {};
+    }
+}
+
+/// Adds to `input` what its first command lacks, no more, so that the rest can be parsed where it
+/// is. Returns how much was taken.
+std::size_t CommandReader::complete_input(Connection& connection, std::string_view bytes) noexcept {
+    const Buffer& input = connection.input;
+    std::size_t taken = 0;
+    while (taken < bytes.size() && !input.empty() && !connection.stalled() && !connection.closing) {
+        const std::string_view rest = bytes.substr(taken);
+        std::size_t want = rest.size();
+        bool ready = false;
+        if (connection.input_needed > input.size()) {
+            const std::size_t lacking = connection.input_needed - input.size();
+            ready = lacking <= want;
+            want = std::min(want, lacking);
+        } else if (const auto newline = rest.find('\n'); newline != std::string_view::npos) {
+            want = newline + 1;
+            ready = true;
+        } else {
+            // The parser refuses a long line as soon as it sees one; after that it waits for the
+            // newline, and scanning what it has seen again would be wasted.
+            ready = input.size() <= protocol::kMaxLineBytes;
+            if (input.size() + want > limits_.line_bytes_max) connection.closing = true;
+        }
+        keep(connection, rest.substr(0, want));
+        taken += want;
+        if (ready) parse_input(connection);
+    }
+    return taken;
+}
+
+void CommandReader::receive(Connection& connection, char* data, std::size_t bytes) noexcept {
+    if (connection.closing) return;
+    if (!connection.input.empty() && !connection.stalled()) {
+        const std::size_t taken = complete_input(connection, {data, bytes});
+        data += taken;
+        bytes -= taken;
+    }
+    if (connection.input.empty() && !connection.stalled()) {
+        const std::size_t used = parse(connection, data, bytes);
+        connection.turn_input += static_cast<std::uint32_t>(used);
+        data += used;
+        bytes -= used;
+    }
+    if (bytes != 0 && !connection.closing) keep(connection, {data, bytes});
+}
+
+void CommandReader::resume(Connection& connection) noexcept {
+    if (connection.input.empty() || connection.stalled() || connection.closing) return;
+    parse_input(connection);
+}
+
+void CommandReader::drop(Connection& connection) noexcept {
+    if (connection.upload != nullptr) {
+        executor_.abandon(connection.upload->upload());
+        batch_.receivers().give_back(connection.upload);
+        connection.upload = nullptr;
+    }
+    buffers_.give_back(connection.input);
+}
+
+}  // namespace shardmill::net

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "net/connection.h"
+
+namespace shardmill::net {
+
+/// The connections of one reactor. Slots are re-used, generations never; objects do not move. One
+/// thread.
+class ConnectionTable {
+ public:
+    explicit ConnectionTable(std::uint32_t reactor) noexcept : reactor_(reactor) {}
+
+    /// A fresh connection with an id of its own.
+    Connection& open(int socket);
+    /// Nothing of it may be under way any more.
+    void close(Connection& connection) noexcept;
+    /// nullptr if that one is gone.
+    Connection* find(ConnectionId id) noexcept;
+
+    std::size_t size() const noexcept { return open_; }
+
+    template <typename Function>
+    void for_each(Function&& function) {
+        for (auto& chunk : chunks_) {
+            for (std::size_t i = 0; i < kChunk; ++i) {
+                if (chunk[i].in_use) function(chunk[i]);
+            }
+        }
+    }
+
+ private:
+    static constexpr std::size_t kChunk = 32;
+
+    Connection& at(std::uint32_t slot) noexcept { return chunks_[slot / kChunk][slot % kChunk]; }
+    void grow();
+
+    std::uint32_t reactor_;
+    std::uint64_t generation_ = 0;
+    std::size_t open_ = 0;
+    std::vector<std::unique_ptr<Connection[]>> chunks_;
+    std::vector<std::uint32_t> free_;
+};
+
+}  // namespace shardmill::net

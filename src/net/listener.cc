@@ -1,0 +1,296 @@
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace shardmill::net {
+namespace {
+
+constexpr int kPortMax = 65535;
+constexpr int kEphemeralAttempts = 16;
+
+using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+/// Why one address could not be listened on.
+struct OpenError {
+    int code;
+    std::string text;
+};
+
+std::expected<int, std::string> parse_port(std::string_view text, std::string_view entry) {
+    int port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc{} || end != text.data() + text.size() || port < 1 || port > kPortMax) {
+        return std::unexpected(fmt::format(
+            "bad port in -l {}: give a number from 1 to {} after the colon", entry, kPortMax));
+    }
+    return port;
+}
+
+std::expected<HostPort, std::string> parse_host(std::string_view entry, int default_port) {
+    std::string_view host = entry;
+    std::string_view port;
+    if (entry.starts_with('[')) {
+        const auto close = entry.find(']');
+        const std::string_view rest =
+            close == std::string_view::npos ? "?" : entry.substr(close + 1);
+        if (!rest.empty() && !rest.starts_with(':')) {
+            return std::unexpected(
+                fmt::format("bad address in -l {}: write [address] or [address]:port", entry));
+        }
+        host = entry.substr(1, close - 1);
+        if (!rest.empty()) port = rest.substr(1);
+        if (!rest.empty() && port.empty()) port = "?";
+    } else if (const auto colon = entry.find(':');
+               colon != std::string_view::npos && entry.find(':', colon + 1) == entry.npos) {
+        host = entry.substr(0, colon);
+        port = entry.substr(colon + 1);
+        if (port.empty()) port = "?";
+    }
+    HostPort result{.host = host == "*" ? std::string() : std::string(host), .port = default_port};
+    if (!port.empty()) {
+        const auto number = parse_port(port, entry);
+        if (!number) return std::unexpected(number.error());
+        result.port = *number;
+    }
+    return result;
+}
+
+std::string describe(const sockaddr* address, socklen_t bytes) {
+    char host[NI_MAXHOST] = "?";
+    ::getnameinfo(address, bytes, host, sizeof(host), nullptr, 0, NI_NUMERICHOST);
+    return host;
+}
+
+std::uint16_t port_of(const sockaddr_storage& address) noexcept {
+    if (address.ss_family == AF_INET6) {
+        return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+    }
+    return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+}
+
+void set_port(sockaddr_storage& address, std::uint16_t port) noexcept {
+    if (address.ss_family == AF_INET6) {
+        reinterpret_cast<sockaddr_in6&>(address).sin6_port = htons(port);
+    } else {
+        reinterpret_cast<sockaddr_in&>(address).sin_port = htons(port);
+    }
+}
+
+std::string advice(int code) {
+    switch (code) {
+        case EADDRINUSE:
+            return "another program listens there; stop it or choose another port with -p";
+        case EACCES:
+            return "ports below 1024 are for privileged programs; choose another one with -p";
+        case EADDRNOTAVAIL:
+            return "this machine has no such address; check -l";
+        default:
+            return "check -l and -p";
+    }
+}
+
+std::unexpected<OpenError> open_error(int code, std::string_view where) {
+    return std::unexpected(OpenError{code, fmt::format("cannot listen on {}: {}; {}", where,
+                                                       std::strerror(code), advice(code))});
+}
+
+/// Accepted sockets inherit the options.
+void set_options(int socket, int family) noexcept {
+    const int on = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (family == AF_INET6) ::setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
+std::expected<Listener, OpenError> open_tcp(sockaddr_storage address, socklen_t bytes,
+                                            int backlog) {
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    const int family = address.ss_family;
+    const std::string host = describe(generic, bytes);
+    const std::string where = fmt::format("{} port {}", host, port_of(address));
+    FileDescriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket.valid()) return open_error(errno, where);
+    set_options(socket.get(), family);
+    if (::bind(socket.get(), generic, bytes) != 0 || ::listen(socket.get(), backlog) != 0 ||
+        ::getsockname(socket.get(), generic, &bytes) != 0) {
+        return open_error(errno, where);
+    }
+    const auto kind = family == AF_INET6 ? BoundAddress::Kind::Tcp6 : BoundAddress::Kind::Tcp4;
+    return Listener{std::move(socket), {kind, port_of(address), host}};
+}
+
+/// All addresses of a host. An ephemeral port is the same on all of them. Addresses this machine
+/// cannot serve (a family that is switched off) are passed over as long as one works.
+std::expected<std::vector<Listener>, OpenError> open_addresses(const addrinfo* first,
+                                                               bool ephemeral, int backlog) {
+    std::vector<Listener> opened;
+    OpenError last{0, {}};
+    for (const addrinfo* info = first; info != nullptr; info = info->ai_next) {
+        sockaddr_storage address{};
+        std::memcpy(&address, info->ai_addr, info->ai_addrlen);
+        if (ephemeral && !opened.empty()) set_port(address, opened.front().address.port);
+        auto listener = open_tcp(address, info->ai_addrlen, backlog);
+        if (listener) {
+            opened.push_back(std::move(*listener));
+            continue;
+        }
+        last = listener.error();
+        if (last.code == EADDRINUSE || last.code == EACCES || last.code == EMFILE) {
+            return std::unexpected(last);
+        }
+    }
+    if (opened.empty()) return std::unexpected(last);
+    return opened;
+}
+
+std::expected<std::vector<Listener>, std::string> open_host(const HostPort& wanted, int backlog) {
+    const bool ephemeral = wanted.port < 0;
+    const std::string service = std::to_string(ephemeral ? 0 : wanted.port);
+    addrinfo hints{};
+    hints.ai_flags = AI_PASSIVE;
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int failed = ::getaddrinfo(wanted.host.empty() ? nullptr : wanted.host.c_str(),
+                                     service.c_str(), &hints, &found);
+    if (failed != 0) {
+        return std::unexpected(
+            fmt::format("cannot listen on {}: {}; check -l", wanted.host, ::gai_strerror(failed)));
+    }
+    const AddressList list(found, &::freeaddrinfo);
+    for (int attempt = 1;; ++attempt) {
+        auto opened = open_addresses(list.get(), ephemeral, backlog);
+        if (opened) return std::move(*opened);
+        const bool unlucky = ephemeral && opened.error().code == EADDRINUSE;
+        if (!unlucky || attempt == kEphemeralAttempts) {
+            return std::unexpected(opened.error().text);
+        }
+    }
+}
+
+/// Removes the socket file of a server that is gone. True if one is still there and answers.
+bool unix_path_is_served(const sockaddr_un& address) noexcept {
+    struct stat status{};
+    if (::lstat(address.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+    const FileDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+    const bool refused =
+        ::connect(probe.get(), generic, sizeof(address)) != 0 && errno == ECONNREFUSED;
+    if (refused) ::unlink(address.sun_path);
+    return !refused;
+}
+
+std::expected<Listener, std::string> open_unix(const ServerConfig& config) {
+    const auto fail = [&](std::string_view reason) {
+        return std::unexpected(fmt::format("cannot listen on {}: {}", config.unix_path, reason));
+    };
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (config.unix_path.size() >= sizeof(address.sun_path)) {
+        return fail(
+            "the path is too long for a unix socket (107 bytes); choose a shorter one with -s");
+    }
+    std::memcpy(address.sun_path, config.unix_path.c_str(), config.unix_path.size() + 1);
+    if (unix_path_is_served(address)) {
+        return fail("another program listens there; stop it or choose another path with -s");
+    }
+    FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket.valid()) return fail(std::strerror(errno));
+    const mode_t old_mask = ::umask(static_cast<mode_t>(~config.unix_mode & 0777u));
+    const int bound =
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    const int error = errno;
+    ::umask(old_mask);
+    if (bound != 0) {
+        return fail(error == EADDRINUSE
+                        ? std::string("a file that is no socket is in the way; remove it or choose "
+                                      "another path with -s")
+                        : fmt::format("{}; check the path given with -s", std::strerror(error)));
+    }
+    if (::listen(socket.get(), config.backlog) != 0) return fail(std::strerror(errno));
+    return Listener{std::move(socket), {BoundAddress::Kind::Unix, 0, config.unix_path}};
+}
+
+}  // namespace
+
+std::expected<std::vector<HostPort>, std::string> parse_listen(
+    const std::vector<std::string>& entries, int default_port) {
+    std::vector<HostPort> hosts;
+    for (const std::string& entry : entries) {
+        std::string_view rest = entry;
+        while (!rest.empty()) {
+            const auto separator = std::min(rest.find_first_of(",;"), rest.size());
+            const std::string_view item = rest.substr(0, separator);
+            rest.remove_prefix(std::min(separator + 1, rest.size()));
+            if (item.empty()) continue;
+            auto host = parse_host(item, default_port);
+            if (!host) return std::unexpected(host.error());
+            hosts.push_back(std::move(*host));
+        }
+    }
+    if (hosts.empty()) hosts.push_back({.host = {}, .port = default_port});
+    return hosts;
+}
+
+std::expected<std::vector<Listener>, std::string> open_listeners(const ServerConfig& config) {
+    std::vector<Listener> listeners;
+    if (!config.unix_path.empty()) {
+        auto listener = open_unix(config);
+        if (!listener) return std::unexpected(listener.error());
+        listeners.push_back(std::move(*listener));
+        return listeners;
+    }
+    if (config.tcp_port == 0) {
+        return std::unexpected(
+            "nothing to listen on: give a port with -p or a unix socket with -s");
+    }
+    if (config.tcp_port < -1 || config.tcp_port > kPortMax) {
+        return std::unexpected(
+            fmt::format("bad port {}: give a number from 1 to {} with -p, or -1 for any free port",
+                        config.tcp_port, kPortMax));
+    }
+    const auto hosts = parse_listen(config.listen, config.tcp_port);
+    if (!hosts) return std::unexpected(hosts.error());
+    for (const HostPort& host : *hosts) {
+        auto opened = open_host(host, config.backlog);
+        if (!opened) return std::unexpected(opened.error());
+        std::ranges::move(*opened, std::back_inserter(listeners));
+    }
+    return listeners;
+}
+
+std::expected<void, std::string> raise_file_limit(const ServerConfig& config) {
+    constexpr rlim_t kOthers = 64;  // listeners, files, the control plane
+    const rlim_t needed = rlim_t{config.connections_max} + rlim_t{config.reactors} * 2 + kOthers;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+    if (limit.rlim_cur >= needed) return {};
+    limit.rlim_cur = needed;
+    limit.rlim_max = std::max(limit.rlim_max, needed);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
+    return std::unexpected(
+        fmt::format("cannot have {} connections: that needs {} open files, and the limit cannot be "
+                    "raised that far; raise it (ulimit -n) or ask for fewer connections with -c",
+                    config.connections_max, needed));
+}
+
+}  // namespace shardmill::net

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "net/server.h"
+#include "net/socket.h"
+
+namespace shardmill::net {
+
+/// A socket that is being listened on.
+struct Listener {
+    FileDescriptor socket;
+    BoundAddress address;
+};
+
+/// One entry of -l.
+struct HostPort {
+    std::string host;  // empty: all addresses
+    int port;          // as ServerConfig::tcp_port
+    bool operator==(const HostPort&) const = default;
+};
+
+/// Takes -l apart: hosts separated by `,` or `;`, each `host`, `host:port`, `[v6]`, `[v6]:port`, a
+/// bare IPv6 address, or `*`. Without any, all addresses.
+std::expected<std::vector<HostPort>, std::string> parse_listen(
+    const std::vector<std::string>& entries, int default_port);
+
+/// Opens everything the configuration asks for. On failure the text says what is wrong and what to
+/// do; nothing stays open. May look up names: not on a reactor.
+std::expected<std::vector<Listener>, std::string> open_listeners(const ServerConfig& config);
+
+/// Raises the limit on open files to what `connections_max` needs, or says why it cannot.
+std::expected<void, std::string> raise_file_limit(const ServerConfig& config);
+
+}  // namespace shardmill::net

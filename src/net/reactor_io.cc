@@ -1,0 +1,328 @@
+#include "net/reactor_io.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+namespace shardmill::net {
+namespace {
+
+constexpr std::uint16_t kBufferGroup = 0;
+constexpr std::uint32_t kTurnInputMax = 256u << 10;
+constexpr std::uint64_t kIdleNs = 100'000'000;          // housekeeping without traffic
+constexpr std::uint64_t kHousekeepingSoonNs = 200'000;  // while more of it is waiting
+constexpr std::uint64_t kLargeTurnOutput = 256u << 10;
+constexpr std::uint32_t kFewOperations = 8;
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
+void set(std::atomic<std::uint64_t>& counter, std::uint64_t value) noexcept {
+    counter.store(value, std::memory_order_relaxed);
+}
+
+void add(std::atomic<std::uint64_t>& counter, std::int64_t delta) noexcept {
+    // One writer: no need for a locked addition.
+    set(counter, counter.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(delta));
+}
+
+}  // namespace
+
+ReactorIo::ReactorIo(const ServerConfig& config, std::uint32_t reactor, Executor& executor,
+                     ConnectionQuota& quota)
+    : config_(config), reactor_(reactor), executor_(executor), quota_(quota), table_(reactor) {}
+
+ReactorIo::~ReactorIo() = default;
+
+void ReactorIo::set_acceptor(std::unique_ptr<Acceptor> acceptor) noexcept {
+    acceptor_ = std::move(acceptor);
+}
+
+std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
+                                                  runtime::WaitPolicy& wait_policy) {
+    auto buffers = uring::BufferRing::open(ring, kBufferGroup, config_.receive_buffers,
+                                           config_.receive_buffer_bytes);
+    if (!buffers) return std::unexpected(buffers.error());
+    receive_buffers_ = std::move(*buffers);
+    ring_ = &ring;
+    wait_policy_ = &wait_policy;
+    batch_ = std::make_unique<Batch>(executor_, buffers_, dirty_, config_.batch_operations_max);
+    reader_ =
+        std::make_unique<CommandReader>(ReaderLimits{.upload_bytes_min = config_.upload_bytes_min,
+                                                     .output_bytes_max = config_.output_bytes_max,
+                                                     .line_bytes_max = config_.line_bytes_max,
+                                                     .turn_input_max = kTurnInputMax},
+                                        executor_, buffers_, *batch_, runnable_);
+    arrivals_.reserve(config_.receive_buffers);
+    if (acceptor_) acceptor_->begin(ring);
+    return {};
+}
+
+void ReactorIo::adopt(AcceptedSocket socket) {
+    if (winding_down_) return;
+    Connection& connection = table_.open(socket.release());
+    connection.io = this;
+    connection.operations_max = std::min(connection.operations_max, config_.turn_requests_max);
+    static_cast<ReceiveCompletion&>(connection).handler = on_receive;
+    static_cast<SendCompletion&>(connection).handler = on_send;
+    add(counters_.current, 1);
+    add(counters_.total, 1);
+    update_receive(connection);
+}
+
+void ReactorIo::answer(ConnectionId id, std::string_view reply) {
+    Connection* connection = table_.find(id);
+    if (connection == nullptr || connection->released || !connection->deferred) return;
+    connection->deferred = false;
+    connection->pending.append(buffers_, reply);
+    if (!connection->input.empty()) reader_->make_runnable(*connection);
+    look_after(*connection);
+}
+
+void ReactorIo::look_after(Connection& connection) noexcept {
+    if (connection.in_dirty) return;
+    connection.in_dirty = true;
+    dirty_.push_back(&connection);
+}
+
+void ReactorIo::on_receive(uring::Completion& completion, std::int32_t result,
+                           std::uint32_t flags) noexcept {
+    auto& connection = Connection::of(completion, static_cast<ReceiveCompletion*>(nullptr));
+    if (!uring::more(flags)) {
+        connection.receiving = false;
+        connection.cancelling = false;
+    }
+    connection.io->arrivals_.push_back(
+        {&connection, result, uring::buffer_id(flags), uring::has_buffer(flags)});
+}
+
+void ReactorIo::on_send(uring::Completion& completion, std::int32_t result,
+                        std::uint32_t) noexcept {
+    auto& connection = Connection::of(completion, static_cast<SendCompletion*>(nullptr));
+    ReactorIo& io = *connection.io;
+    connection.sending = false;
+    io.note_sent(connection, connection.outgoing, result);
+    if (connection.broken) connection.outgoing.clear(io.buffers_, io.executor_);
+    if (!connection.outgoing.empty()) return io.send_rest(connection);
+    io.look_after(connection);
+}
+
+/// `result`: bytes, or a negative errno.
+void ReactorIo::note_sent(Connection& connection, OutputQueue& output,
+                          std::int64_t result) noexcept {
+    if (result > 0) {
+        bytes_written_ += static_cast<std::uint64_t>(result);
+        output.sent(static_cast<std::size_t>(result), buffers_, executor_);
+    } else if (result != -EAGAIN && result != -EINTR) {
+        connection.broken = true;
+    }
+}
+
+/// Most replies fit into the socket's buffer, and then a plain system call is the cheapest way: no
+/// completion to reap, and the output buffer is free again while it is still in the cache. What
+/// does not fit is left to the ring.
+void ReactorIo::send_pending(Connection& connection) noexcept {
+    constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    OutputQueue& output = connection.pending;
+    ssize_t sent = 0;
+    if (output.is_plain()) {
+        sent = ::send(connection.socket, output.front().data(), output.front().size(), kFlags);
+    } else {
+        sent = ::sendmsg(connection.socket, &output.message(), kFlags);
+    }
+    note_sent(connection, output, sent < 0 ? -errno : sent);
+    if (connection.broken || output.empty()) return;
+    connection.outgoing.swap(output);
+    send_rest(connection);
+}
+
+void ReactorIo::send_rest(Connection& connection) noexcept {
+    connection.sending = true;
+    auto& completion = static_cast<SendCompletion&>(connection);
+    OutputQueue& output = connection.outgoing;
+    if (output.is_plain()) {
+        const std::string_view text = output.front();
+        ring_->send(completion, connection.socket, text.data(), text.size());
+    } else {
+        ring_->send(completion, connection.socket, output.message());
+    }
+}
+
+void ReactorIo::take_arrival(const Arrival& arrival) noexcept {
+    Connection& connection = *arrival.connection;
+    look_after(connection);
+    if (arrival.result > 0 && arrival.has_buffer) {
+        bytes_read_ += static_cast<std::uint64_t>(arrival.result);
+        wait_policy_->note_arrival(connection.arrival_mark);
+        if (connection.broken) return;
+        reader_->receive(connection, receive_buffers_->data(arrival.buffer),
+                         static_cast<std::size_t>(arrival.result));
+        return;
+    }
+    switch (arrival.result) {
+        case 0:
+            connection.end_seen = true;
+            break;
+        case -ENOBUFS:    // received again once this turn's buffers are back
+        case -ECANCELED:  // our own wish
+        case -EINTR:
+        case -EAGAIN:
+            break;
+        default:
+            connection.broken = true;
+    }
+}
+
+void ReactorIo::turn() noexcept {
+    ++turns_;
+    if (acceptor_) acceptor_->turn();
+    for (const Arrival& arrival : arrivals_) take_arrival(arrival);
+    running_.swap(runnable_);
+    for (Connection* connection : running_) {
+        ++yields_;
+        connection->in_runnable = false;
+        look_after(*connection);
+        if (!connection->broken) reader_->resume(*connection);
+    }
+    running_.clear();
+    batch_->run();
+    for (const Arrival& arrival : arrivals_) {
+        if (arrival.has_buffer) receive_buffers_->recycle(arrival.buffer);
+    }
+    receive_buffers_->publish();
+    arrivals_.clear();
+}
+
+runtime::TurnReport ReactorIo::finish_turn() noexcept {
+    for (std::size_t i = 0; i < dirty_.size(); ++i) {
+        dirty_[i]->in_dirty = false;
+        settle(*dirty_[i]);
+    }
+    dirty_.clear();
+    runtime::TurnReport report{.again = !runnable_.empty(), .idle_ns = kIdleNs};
+    if (acceptor_) report.idle_ns = std::min(report.idle_ns, acceptor_->idle_ns());
+    keep_house(report);
+    publish_counters();
+    return report;
+}
+
+void ReactorIo::keep_house(runtime::TurnReport& report) noexcept {
+    if (executor_.housekeep()) report.idle_ns = std::min(report.idle_ns, kHousekeepingSoonNs);
+}
+
+void ReactorIo::publish_counters() noexcept {
+    set(counters_.bytes_read, bytes_read_);
+    set(counters_.bytes_written, bytes_written_);
+    set(counters_.turns, turns_);
+    set(counters_.yields, yields_);
+    set(counters_.buffer_bytes, buffers_.bytes_in_use());
+}
+
+/// Many operations a turn for those with small replies, few for those with large ones.
+void ReactorIo::adapt(Connection& connection) noexcept {
+    if (connection.turn_output >= kLargeTurnOutput) {
+        connection.operations_max = std::max(kFewOperations, connection.operations_max / 4);
+    } else if (connection.turn_operations >= connection.operations_max) {
+        connection.operations_max =
+            std::min(connection.operations_max * 2, config_.turn_requests_max);
+    }
+    connection.turn_operations = 0;
+    connection.turn_input = 0;
+    connection.turn_output = 0;
+}
+
+/// What a connection needs at the end of a turn in which something happened to it.
+void ReactorIo::settle(Connection& connection) noexcept {
+    adapt(connection);
+    if (connection.closing) reader_->drop(connection);
+    if (!connection.broken && !connection.sending && !connection.pending.empty()) {
+        send_pending(connection);
+    }
+    if (connection.choked && connection.output_bytes() < config_.output_bytes_max / 2) {
+        connection.choked = false;
+        if (!connection.input.empty()) reader_->make_runnable(connection);
+    }
+    if (finished(connection)) connection.broken = true;
+    if (connection.broken) return dismantle(connection);
+    update_receive(connection);
+}
+
+void ReactorIo::update_receive(Connection& connection) noexcept {
+    // Whoever has to wait is listened to a little longer: that is how its end is noticed.
+    const bool wanted =
+        !connection.end_seen && !connection.closing &&
+        (!connection.stalled() || connection.input.size() < config_.backlog_bytes_max);
+    auto& completion = static_cast<ReceiveCompletion&>(connection);
+    if (wanted && !connection.receiving) {
+        connection.receiving = true;
+        ring_->receive(completion, connection.socket, receive_buffers_->group());
+    } else if (!wanted && connection.receiving && !connection.cancelling && !connection.closing) {
+        connection.cancelling = true;
+        ring_->cancel(completion);
+    }
+}
+
+/// Nothing more will come in, and everything has gone out.
+bool ReactorIo::finished(const Connection& connection) const noexcept {
+    if (!connection.closing && !connection.end_seen) return false;
+    if (connection.sending || connection.output_bytes() != 0) return false;
+    return connection.closing || !connection.stalled();
+}
+
+/// Takes a broken connection apart, as far as that is possible yet.
+void ReactorIo::dismantle(Connection& connection) noexcept {
+    if (!std::exchange(connection.released, true)) {
+        reader_->drop(connection);
+        connection.pending.clear(buffers_, executor_);
+        executor_.connection_closed(connection.id);
+    }
+    if (connection.receiving || connection.sending) {
+        // Ends both operations; their completions bring us back here.
+        if (!std::exchange(connection.shut_down, true)) ::shutdown(connection.socket, SHUT_RDWR);
+        return;
+    }
+    if (connection.in_runnable) return;  // comes by once more in the next turn
+    connection.outgoing.clear(buffers_, executor_);
+    ::close(connection.socket);
+    table_.close(connection);
+    quota_.give_back();
+    add(counters_.current, -1);
+}
+
+void ReactorIo::break_all() noexcept {
+    table_.for_each([this](Connection& connection) {
+        connection.broken = true;
+        look_after(connection);
+    });
+}
+
+bool ReactorIo::wind_down() noexcept {
+    if (!std::exchange(winding_down_, true)) {
+        wind_down_deadline_ns_ = base::monotonic_ns() + config_.stop_drain_ms * kNsPerMs;
+        if (acceptor_) acceptor_->stop();
+        table_.for_each([this](Connection& connection) {
+            // A deferred reply would need whoever is stopping, too.
+            if (connection.deferred) connection.broken = true;
+            connection.closing = true;
+            look_after(connection);
+        });
+    }
+    if (table_.size() == 0) return !acceptor_ || acceptor_->stopped();
+    if (base::monotonic_ns() >= wind_down_deadline_ns_) break_all();
+    return false;
+}
+
+void ReactorIo::end() noexcept {
+    SHARDMILL_ASSERT(table_.size() == 0);
+    dirty_.clear();
+    reader_.reset();
+    batch_.reset();
+    receive_buffers_.reset();
+    publish_counters();
+    ring_ = nullptr;
+}
+
+}  // namespace shardmill::net

@@ -1,0 +1,129 @@
+#include "net/server.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+#include "base/assert.h"
+#include "net/acceptor.h"
+#include "net/listener.h"
+#include "net/reactor_io.h"
+#include "net/socket.h"
+#include "runtime/reactor.h"
+#include "uring/probe.h"
+
+namespace shardmill::net {
+
+/// A reactor with what it does. The I/O outlives the reactor's thread.
+struct ReactorParts {
+    ReactorParts(const ServerConfig& config, std::uint32_t number, Executor& executor,
+                 ConnectionQuota& quota)
+        : io(config, number, executor, quota),
+          reactor(
+              {.name = fmt::format("reactor-{}", number), .batch_wait_us = config.batch_wait_us},
+              io) {}
+
+    ReactorIo io;
+    runtime::Reactor reactor;
+};
+
+struct Server::Impl final : Replier {
+    Impl(ServerConfig configuration, const std::vector<Executor*>& executors)
+        : config(std::move(configuration)), quota(config.connections_max) {
+        SHARDMILL_ASSERT(config.reactors > 0 && executors.size() == config.reactors);
+        for (std::uint32_t number = 0; number < config.reactors; ++number) {
+            reactors.push_back(
+                std::make_unique<ReactorParts>(config, number, *executors[number], quota));
+        }
+    }
+
+    void reply(ConnectionId connection, std::string bytes) override {
+        SHARDMILL_ASSERT(connection.reactor < reactors.size());
+        ReactorParts& parts = *reactors[connection.reactor];
+        parts.reactor.post(
+            [&io = parts.io, connection, text = std::move(bytes)] { io.answer(connection, text); });
+    }
+
+    /// Round robin over the reactors, as memcached spreads connections over its threads. Called on
+    /// the accepting reactor, the first.
+    void hand_out(AcceptedSocket socket) {
+        ReactorParts& parts = *reactors[next_reactor];
+        const bool here = next_reactor == 0;
+        next_reactor = (next_reactor + 1) % reactors.size();
+        if (here) return parts.io.adopt(std::move(socket));
+        parts.reactor.post([&io = parts.io, accepted = std::move(socket)]() mutable {
+            io.adopt(std::move(accepted));
+        });
+    }
+
+    void stop() noexcept {
+        for (auto& parts : reactors) parts->reactor.stop();
+        for (auto& parts : reactors) parts->reactor.join();
+    }
+
+    ServerConfig config;
+    ConnectionQuota quota;
+    uring::FeatureSet features;
+    std::vector<Listener> listeners;  // until the acceptor takes them over
+    std::vector<BoundAddress> bound;
+    std::vector<std::unique_ptr<ReactorParts>> reactors;
+    std::size_t next_reactor = 0;
+};
+
+Server::Server(ServerConfig config, std::vector<Executor*> executors)
+    : impl_(std::make_unique<Impl>(std::move(config), executors)) {}
+
+Server::~Server() { stop(); }
+
+std::expected<void, std::string> Server::listen() {
+    if (auto raised = raise_file_limit(impl_->config); !raised) return raised;
+    auto listeners = open_listeners(impl_->config);
+    if (!listeners) return std::unexpected(listeners.error());
+    impl_->listeners = std::move(*listeners);
+    for (const Listener& listener : impl_->listeners) impl_->bound.push_back(listener.address);
+    return {};
+}
+
+std::expected<void, std::string> Server::start() {
+    const auto features = uring::probe(impl_->config.disabled_features);
+    if (!features) return std::unexpected(features.error());
+    impl_->features = *features;
+    if (impl_->bound.empty()) {
+        if (auto listening = listen(); !listening) return listening;
+    }
+    // The reactor that accepts comes last: the others are there when it hands out connections.
+    ReactorIo& accepting = impl_->reactors.front()->io;
+    accepting.set_acceptor(std::make_unique<Acceptor>(
+        std::move(impl_->listeners), impl_->quota, accepting.counters(),
+        [impl = impl_.get()](AcceptedSocket socket) { impl->hand_out(std::move(socket)); }));
+    for (auto parts = impl_->reactors.rbegin(); parts != impl_->reactors.rend(); ++parts) {
+        if (auto started = (*parts)->reactor.start({.features = *features}); !started) {
+            stop();
+            return started;
+        }
+    }
+    return {};
+}
+
+void Server::stop() { impl_->stop(); }
+
+std::uint32_t Server::reactors() const noexcept { return impl_->config.reactors; }
+
+runtime::TaskQueue& Server::tasks(std::uint32_t reactor) noexcept {
+    return impl_->reactors[reactor]->reactor;
+}
+
+Replier& Server::replier() noexcept { return *impl_; }
+
+const ConnectionCounters& Server::counters(std::uint32_t reactor) const noexcept {
+    return impl_->reactors[reactor]->io.counters();
+}
+
+const std::vector<BoundAddress>& Server::bound() const noexcept { return impl_->bound; }
+
+std::string Server::describe_features() const {
+    return fmt::format("io_uring features in use: {}", uring::to_string(impl_->features));
+}
+
+}  // namespace shardmill::net

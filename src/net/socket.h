@@ -1,0 +1,72 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace shardmill::net {
+
+/// Owns a file descriptor.
+class FileDescriptor {
+ public:
+    FileDescriptor() = default;
+    explicit FileDescriptor(int number) noexcept : number_(number) {}
+    FileDescriptor(FileDescriptor&& other) noexcept : number_(other.release()) {}
+    FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+        if (this != &other) reset(other.release());
+        return *this;
+    }
+    ~FileDescriptor() { reset(); }
+
+    int get() const noexcept { return number_; }
+    bool valid() const noexcept { return number_ >= 0; }
+    int release() noexcept { return std::exchange(number_, -1); }
+    void reset(int number = -1) noexcept {
+        if (number_ >= 0) ::close(number_);
+        number_ = number;
+    }
+
+ private:
+    int number_ = -1;
+};
+
+/// How many connections there are on all reactors together, against -c. Any thread.
+class ConnectionQuota {
+ public:
+    explicit ConnectionQuota(std::uint32_t limit) noexcept : limit_(limit) {}
+
+    bool take() noexcept {
+        if (open_.fetch_add(1, std::memory_order_relaxed) < limit_) return true;
+        give_back();
+        return false;
+    }
+    void give_back() noexcept { open_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+    std::uint32_t limit_;
+    std::atomic<std::uint32_t> open_{0};
+};
+
+/// An accepted connection on its way to its reactor, with its share of the quota. If it never gets
+/// there, both are given back.
+class AcceptedSocket {
+ public:
+    AcceptedSocket(FileDescriptor socket, ConnectionQuota& quota) noexcept
+        : socket_(std::move(socket)), quota_(&quota) {}
+    AcceptedSocket(AcceptedSocket&& other) noexcept = default;
+    AcceptedSocket& operator=(AcceptedSocket&&) = delete;
+    ~AcceptedSocket() {
+        if (socket_.valid()) quota_->give_back();
+    }
+
+    /// The socket; the quota is now the caller's to give back.
+    int release() noexcept { return socket_.release(); }
+
+ private:
+    FileDescriptor socket_;
+    ConnectionQuota* quota_;
+};
+
+}  // namespace shardmill::net

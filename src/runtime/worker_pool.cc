@@ -1,0 +1,84 @@
+#include "runtime/worker_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace shardmill::runtime {
+namespace {
+
+constexpr std::size_t kThreadNameMax = 15;
+
+void become_worker(const WorkerPoolConfig& config, std::uint32_t number) noexcept {
+    std::string name = fmt::format("{}-{}", config.name, number);
+    name.resize(std::min(name.size(), kThreadNameMax));
+    ::pthread_setname_np(::pthread_self(), name.c_str());
+    // Lowering one's own priority needs no privilege. Where it is refused all the same (a strict
+    // container), work is merely less polite.
+    const sched_param parameters{};
+    if (config.idle_priority) {
+        ::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &parameters);
+    }
+}
+
+}  // namespace
+
+struct WorkerPool::Impl {
+    explicit Impl(const WorkerPoolConfig& configuration) : config(configuration), pool(0) {
+        config.threads = std::max(config.threads, 1u);
+    }
+
+    void start() {
+        for (std::uint32_t number = 0; number < config.threads; ++number) {
+            threads.emplace_back([this, number] {
+                become_worker(config, number);
+                pool.attach();
+            });
+        }
+    }
+
+    WorkerPoolConfig config;
+    boost::asio::thread_pool pool;  // its threads are ours, attached: they set themselves up first
+    std::vector<std::thread> threads;
+    std::mutex joining;
+};
+
+WorkerPool::WorkerPool(const WorkerPoolConfig& config) : impl_(std::make_unique<Impl>(config)) {
+    try {
+        impl_->start();
+    } catch (...) {
+        stop();
+        join();
+        throw;
+    }
+}
+
+WorkerPool::~WorkerPool() {
+    stop();
+    join();
+}
+
+void WorkerPool::post(Task task) { boost::asio::post(impl_->pool, std::move(task)); }
+
+void WorkerPool::stop() noexcept { impl_->pool.stop(); }
+
+void WorkerPool::join() noexcept {
+    const std::lock_guard lock(impl_->joining);
+    if (impl_->threads.empty()) return;
+    impl_->pool.wait();  // lets the attached threads return once nothing is left
+    for (std::thread& thread : impl_->threads) thread.join();
+    impl_->threads.clear();
+}
+
+std::uint32_t WorkerPool::threads() const noexcept { return impl_->config.threads; }
+
+}  // namespace shardmill::runtime

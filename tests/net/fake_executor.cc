@@ -1,0 +1,149 @@
+#include "fake_executor.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace shardmill::net::testing {
+
+using protocol::Verb;
+
+std::optional<ConnectionId> FakeStore::take_deferred() {
+    const std::lock_guard lock(mutex);
+    if (deferred.empty()) return std::nullopt;
+    const ConnectionId id = deferred.front();
+    deferred.pop_front();
+    return id;
+}
+
+void FakeStore::put(std::string key, std::string value) {
+    const std::lock_guard lock(mutex);
+    items[std::move(key)] = std::move(value);
+}
+
+std::optional<std::string> FakeStore::get(std::string_view key) {
+    const std::lock_guard lock(mutex);
+    const auto found = items.find(key);
+    if (found == items.end()) return std::nullopt;
+    return found->second;
+}
+
+void FakeExecutor::execute(std::span<Operation> operations, ReplyArena& replies) noexcept {
+    const std::lock_guard lock(store_.mutex);
+    store_.operations += operations.size();
+    ++store_.batches;
+    store_.largest_batch = std::max<std::uint64_t>(store_.largest_batch, operations.size());
+    // Two passes, so that replies do not lie in the arena in the order of their requests, just as
+    // with shards. Commands without a key keep their place among all others.
+    const bool keyed = std::ranges::all_of(
+        operations, [](const Operation& op) { return protocol::has_key(op.request->verb); });
+    for (const bool odd : {false, true}) {
+        for (Operation& operation : operations) {
+            const bool is_odd = !operation.key.empty() && (operation.key.back() & 1) != 0;
+            if (keyed ? is_odd == odd : !odd) execute_one(operation, replies);
+        }
+    }
+}
+
+void FakeExecutor::execute_one(Operation& operation, ReplyArena& replies) {
+    const protocol::Request& request = *operation.request;
+    operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
+    switch (request.verb) {
+        case Verb::Get:
+            execute_get(operation, replies);
+            break;
+        case Verb::Set:
+            execute_set(operation, replies);
+            break;
+        case Verb::Delete:
+            replies.text += store_.items.erase(std::string(operation.key)) != 0 ? "DELETED\r\n"
+                                                                                : "NOT_FOUND\r\n";
+            break;
+        case Verb::MetaNoop:
+            replies.text += "MN\r\n";
+            break;
+        case Verb::Version:
+            replies.text += "VERSION fake\r\n";
+            break;
+        case Verb::Batch:
+            if (request.arguments == "now") {
+                replies.text += "NOW\r\n";
+            } else {
+                operation.deferred = true;
+                store_.deferred.push_back(operation.connection);
+            }
+            break;
+        case Verb::Invalid:
+            replies.text += request.error;
+            break;
+        default:
+            replies.text += "ERROR\r\n";
+    }
+    operation.reply_end = static_cast<std::uint32_t>(replies.text.size());
+}
+
+void FakeExecutor::execute_get(Operation& operation, ReplyArena& replies) {
+    const auto found = store_.items.find(operation.key);
+    if (found != store_.items.end()) {
+        const std::string& value = found->second;
+        replies.text += "VALUE " + found->first + " 0 " + std::to_string(value.size()) + "\r\n";
+        if (value.size() >= store_.pin_bytes_min) {
+            auto& pinned = pins_[++next_token_];
+            pinned = std::make_unique<std::string>(value);
+            ++store_.pins;
+            operation.pinned = static_cast<std::int32_t>(replies.pinned.size());
+            operation.pinned_at = static_cast<std::uint32_t>(replies.text.size());
+            replies.pinned.push_back({*pinned, next_token_});
+        } else {
+            replies.text += value;
+        }
+        replies.text += "\r\n";
+    }
+    if (operation.last_of_request) replies.text += "END\r\n";
+}
+
+void FakeExecutor::execute_set(Operation& operation, ReplyArena& replies) {
+    const protocol::Request& request = *operation.request;
+    const bool refused = operation.uploaded && operation.upload.value == nullptr;
+    std::string value =
+        operation.uploaded && !refused ? take_upload(operation.upload) : std::string(request.value);
+    if (refused) {
+        replies.text += "SERVER_ERROR object too large for cache\r\n";
+    } else if (request.bad_data_chunk) {
+        replies.text += "CLIENT_ERROR bad data chunk\r\n";
+    } else {
+        store_.items[std::string(operation.key)] = std::move(value);
+        if (!request.no_reply) replies.text += "STORED\r\n";
+    }
+}
+
+std::string FakeExecutor::take_upload(Upload upload) {
+    const auto found = uploads_.find(upload.token);
+    SHARDMILL_ASSERT(found != uploads_.end() && found->second->data() == upload.value);
+    std::string value = std::move(*found->second);
+    uploads_.erase(found);
+    --store_.uploads;
+    return value;
+}
+
+Upload FakeExecutor::reserve(const protocol::Request& request) noexcept {
+    if (request.value_bytes > store_.value_bytes_max) return {};
+    ++store_.uploads;
+    auto& upload = uploads_[++next_token_];
+    upload = std::make_unique<std::string>(request.value_bytes, '?');
+    return {upload->data(), next_token_};
+}
+
+void FakeExecutor::abandon(Upload upload) noexcept {
+    take_upload(upload);
+    ++store_.abandoned;
+}
+
+void FakeExecutor::release(const PinnedValue& value) noexcept {
+    SHARDMILL_ASSERT(pins_.erase(value.pin) == 1);
+    --store_.pins;
+}
+
+void FakeExecutor::connection_closed(ConnectionId) noexcept { ++store_.closed; }
+
+}  // namespace shardmill::net::testing

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/executor.h"
+
+namespace shardmill::net::testing {
+
+/// What all fake executors of a server share: a map, and books of what has been lent out. Any
+/// thread.
+struct FakeStore {
+    std::mutex mutex;
+    std::map<std::string, std::string, std::less<>> items;
+    std::deque<ConnectionId> deferred;  // in the order of their `batch` commands
+
+    std::size_t pin_bytes_min = 4096;       // values from here on are sent from where they are
+    std::size_t value_bytes_max = 1 << 20;  // larger uploads are refused
+
+    std::atomic<int> uploads{0};  // reserved and not yet executed or abandoned
+    std::atomic<int> abandoned{0};
+    std::atomic<int> pins{0};  // given out and not yet released
+    std::atomic<int> closed{0};
+    std::atomic<std::uint64_t> operations{0};
+    std::atomic<std::uint64_t> batches{0};
+    std::atomic<std::uint64_t> largest_batch{0};
+
+    /// Takes the connection of the next deferred command, if there is one.
+    std::optional<ConnectionId> take_deferred();
+    void put(std::string key, std::string value);
+    std::optional<std::string> get(std::string_view key);
+};
+
+/// Executes get, set, delete, meta no-op, version and invalid commands on a map; `batch` is
+/// deferred, `batch now` is not.
+class FakeExecutor final : public Executor {
+ public:
+    explicit FakeExecutor(FakeStore& store) : store_(store) {}
+
+    void execute(std::span<Operation> operations, ReplyArena& replies) noexcept override;
+    Upload reserve(const protocol::Request& request) noexcept override;
+    void abandon(Upload upload) noexcept override;
+    void release(const PinnedValue& value) noexcept override;
+    void connection_closed(ConnectionId connection) noexcept override;
+    bool housekeep() noexcept override { return false; }
+
+ private:
+    void execute_one(Operation& operation, ReplyArena& replies);
+    void execute_get(Operation& operation, ReplyArena& replies);
+    void execute_set(Operation& operation, ReplyArena& replies);
+    std::string take_upload(Upload upload);
+
+    FakeStore& store_;
+    std::map<std::uint64_t, std::unique_ptr<std::string>> uploads_;
+    std::map<std::uint64_t, std::unique_ptr<std::string>> pins_;
+    std::uint64_t next_token_ = 0;
+};
+
+/// The executors of a server over one store.
+struct FakeExecutors {
+    FakeExecutors(FakeStore& store, std::uint32_t count) {
+        for (std::uint32_t i = 0; i < count; ++i) {
+            owned.push_back(std::make_unique<FakeExecutor>(store));
+        }
+    }
+    std::vector<Executor*> pointers() const {
+        std::vector<Executor*> result;
+        for (const auto& executor : owned) result.push_back(executor.get());
+        return result;
+    }
+    std::vector<std::unique_ptr<FakeExecutor>> owned;
+};
+
+}  // namespace shardmill::net::testing

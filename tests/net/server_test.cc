@@ -1,0 +1,558 @@
+#include "net/server.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fake_executor.h"
+#include "test_client.h"
+
+namespace shardmill::net {
+namespace {
+
+using testing::FakeExecutors;
+using testing::FakeStore;
+using testing::TestClient;
+
+/// Waits until something another thread does has happened; false after ten seconds.
+bool eventually(const std::function<bool()>& happened) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!happened()) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+ServerConfig small_config() {
+    ServerConfig config;
+    config.reactors = 2;
+    config.tcp_port = -1;
+    config.listen = {"127.0.0.1"};
+    config.connections_max = 64;
+    config.receive_buffers = 64;
+    return config;
+}
+
+/// A running server over a map. Checks at its end that everything lent out has come back.
+struct Running {
+    explicit Running(ServerConfig config = small_config())
+        : executors(store, config.reactors), server(config, executors.pointers()) {
+        const auto started = server.start();
+        EXPECT_TRUE(started.has_value()) << (started ? "" : started.error());
+        if (started && !server.bound().empty()) port = server.bound().front().port;
+    }
+    ~Running() {
+        server.stop();
+        EXPECT_EQ(store.uploads, 0);
+        EXPECT_EQ(store.pins, 0);
+        EXPECT_EQ(open_connections(), 0u);
+        EXPECT_EQ(total(&ConnectionCounters::buffer_bytes), 0u);
+    }
+    TestClient connect() { return TestClient::tcp(port); }
+    std::uint64_t total(std::atomic<std::uint64_t> ConnectionCounters::* member) {
+        std::uint64_t sum = 0;
+        for (std::uint32_t i = 0; i < server.reactors(); ++i) sum += server.counters(i).*member;
+        return sum;
+    }
+    std::uint64_t open_connections() { return total(&ConnectionCounters::current); }
+
+    FakeStore store;
+    FakeExecutors executors;
+    Server server;
+    std::uint16_t port = 0;
+};
+
+std::string set_command(const std::string& key, const std::string& value) {
+    return "set " + key + " 0 0 " + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+}
+std::string value_reply(const std::string& key, const std::string& value) {
+    return "VALUE " + key + " 0 " + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+}
+std::string patterned(std::size_t bytes, unsigned seed = 1) {
+    std::string text(bytes, '\0');
+    for (char& letter : text) {
+        seed = seed * 1664525u + 1013904223u;
+        letter = static_cast<char>('a' + (seed >> 24) % 26);
+    }
+    return text;
+}
+
+TEST(ServerTest, AnswersSetAndGet) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_EQ(client.ask("set a 0 0 3\r\nabc\r\n"), "STORED\r\n");
+    EXPECT_EQ(client.ask("get a\r\n", "END\r\n"), value_reply("a", "abc") + "END\r\n");
+    EXPECT_EQ(client.ask("get nothing\r\n"), "END\r\n");
+}
+
+TEST(ServerTest, StartsAndStopsWithoutAnyConnection) {
+    for (int round = 0; round < 5; ++round) Running running;
+}
+
+TEST(ServerTest, StopsTwiceWithConnectionsOpen) {
+    Running running;
+    TestClient idle = running.connect();
+    TestClient partial = running.connect();
+    EXPECT_EQ(idle.ask("mn\r\n"), "MN\r\n");
+    EXPECT_TRUE(partial.send("get half"));
+    running.server.stop();
+    running.server.stop();
+    EXPECT_EQ(idle.receive_all(), "");
+}
+
+TEST(ServerTest, SpreadsConnectionsOverAllReactors) {
+    ServerConfig config = small_config();
+    config.reactors = 3;
+    Running running(config);
+    std::vector<TestClient> clients;
+    for (int i = 0; i < 6; ++i) {
+        clients.push_back(running.connect());
+        EXPECT_EQ(clients.back().ask("mn\r\n"), "MN\r\n");
+    }
+    for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(running.server.counters(i).current, 2u) << i;
+}
+
+TEST(ServerTest, AnswersPipelinesOfAnyDepthInOrder) {
+    Running running;
+    for (int i = 0; i < 100; ++i) {
+        running.store.put("k" + std::to_string(i), patterned(static_cast<std::size_t>(i * 7), 5));
+    }
+    for (const int depth : {1, 2, 16, 500, 5000, 50000}) {
+        TestClient client = running.connect();
+        std::string requests;
+        std::string expected;
+        for (int i = 0; i < depth; ++i) {
+            const int number = i * 37 % 100;
+            const std::string key = "k" + std::to_string(number);
+            requests += "get " + key + "\r\n";
+            expected +=
+                value_reply(key, patterned(static_cast<std::size_t>(number * 7), 5)) + "END\r\n";
+        }
+        std::thread sender([&] { EXPECT_TRUE(client.send(requests)); });
+        EXPECT_EQ(client.receive(expected.size()) == expected, true) << "depth " << depth;
+        sender.join();
+    }
+}
+
+TEST(ServerTest, AnswersWhateverTheBytesAreSplitInto) {
+    Running running;
+    const std::string value = patterned(40);
+    const std::string requests = set_command("key", value) + "get key other key\r\n" +
+                                 "delete nobody\r\nbogus\r\nset z 0 0 1 noreply\r\nz\r\nget z\r\n" +
+                                 "set bad 0 0 2\r\nabcd\r\nmn\r\n";
+    TestClient whole = running.connect();
+    EXPECT_TRUE(whole.send(requests));
+    const std::string expected = whole.receive_until("MN\r\n");
+    EXPECT_TRUE(expected.starts_with("STORED\r\n" + value_reply("key", value)));
+    for (std::size_t cut = 1; cut < requests.size(); ++cut) {
+        TestClient client = running.connect();
+        EXPECT_TRUE(client.send(requests.substr(0, cut)));
+        // The first part has been taken in before the second is sent.
+        const std::uint64_t before = running.total(&ConnectionCounters::bytes_read);
+        EXPECT_TRUE(client.send(requests.substr(cut)));
+        EXPECT_EQ(client.receive_until("MN\r\n"), expected) << "cut at " << cut;
+        EXPECT_GE(running.total(&ConnectionCounters::bytes_read), before);
+    }
+    TestClient slow = running.connect();
+    for (const char letter : requests) EXPECT_TRUE(slow.send({&letter, 1}));
+    EXPECT_EQ(slow.receive_until("MN\r\n"), expected);
+}
+
+TEST(ServerTest, StoresLargeValuesThroughUploads) {
+    Running running;
+    TestClient client = running.connect();
+    for (const std::size_t bytes : {32u << 10, 100'000u, 1u << 20}) {
+        const std::string value = patterned(bytes, static_cast<unsigned>(bytes));
+        EXPECT_EQ(client.ask(set_command("large", value)), "STORED\r\n");
+        EXPECT_TRUE(running.store.get("large") == value);
+        EXPECT_TRUE(client.send("get large\r\n"));
+        const std::string expected = value_reply("large", value) + "END\r\n";
+        EXPECT_TRUE(client.receive(expected.size()) == expected) << bytes;
+    }
+}
+
+TEST(ServerTest, KeepsOrderAroundUploads) {
+    Running running;
+    TestClient client = running.connect();
+    const std::string first = patterned(50'000, 1);
+    const std::string second = patterned(70'000, 2);
+    EXPECT_TRUE(client.send("get v\r\n" + set_command("v", first) + "get v\r\n" +
+                            set_command("v", second) + "get v\r\nmn\r\n"));
+    const std::string expected = "END\r\nSTORED\r\n" + value_reply("v", first) +
+                                 "END\r\nSTORED\r\n" + value_reply("v", second) + "END\r\nMN\r\n";
+    EXPECT_TRUE(client.receive(expected.size()) == expected);
+}
+
+TEST(ServerTest, AnswersRefusedUploadsInOrderAndSwallowsTheirData) {
+    Running running;
+    TestClient client = running.connect();
+    const std::string refused = patterned((1u << 20) + 1);
+    EXPECT_TRUE(client.send("version\r\n" + set_command("a", refused) + "mn\r\n" +
+                            set_command("b", refused) + set_command("c", "x") + "mn\r\n"));
+    const std::string error = "SERVER_ERROR object too large for cache\r\n";
+    const std::string expected = "VERSION fake\r\n" + error + "MN\r\n" + error + "STORED\r\nMN\r\n";
+    EXPECT_EQ(client.receive(expected.size()), expected);
+}
+
+TEST(ServerTest, ReportsABadDataChunkAfterAnUpload) {
+    Running running;
+    TestClient client = running.connect();
+    const std::string value = patterned(40'000);
+    EXPECT_EQ(client.ask("set a 0 0 40000\r\n" + value + "xy"), "CLIENT_ERROR bad data chunk\r\n");
+    EXPECT_EQ(client.ask("get a\r\n"), "END\r\n");
+}
+
+TEST(ServerTest, AbandonsTheUploadOfAClientThatVanishes) {
+    Running running;
+    for (const bool reset : {false, true}) {
+        const int abandoned = running.store.abandoned;
+        TestClient client = running.connect();
+        EXPECT_TRUE(client.send("set a 0 0 500000\r\n" + patterned(100'000)));
+        EXPECT_TRUE(eventually([&] { return running.store.uploads == 1; }));
+        reset ? client.vanish() : client.close();
+        EXPECT_TRUE(eventually([&] { return running.store.abandoned == abandoned + 1; }));
+        EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+    }
+}
+
+TEST(ServerTest, AnswersAHalfClosedClientBeforeClosing) {
+    Running running;
+    running.store.put("k", patterned(3000));
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("get k\r\nget k\r\nget incompl"));
+    client.half_close();
+    const std::string reply = value_reply("k", patterned(3000)) + "END\r\n";
+    EXPECT_EQ(client.receive_all(), reply + reply);
+}
+
+TEST(ServerTest, ClosesAfterQuitAndAnswersWhatCameBefore) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("mn\r\nquit\r\nmn\r\n"));
+    EXPECT_EQ(client.receive(4), "MN\r\n");
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+}
+
+TEST(ServerTest, ClosesOnAnOverlongLine) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("mn\r\n" + std::string(5000, 'x')));
+    EXPECT_EQ(client.receive(4), "MN\r\n");
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+}
+
+TEST(ServerTest, AnswersAGetOfVeryManyKeys) {
+    ServerConfig config = small_config();
+    config.output_bytes_max = 64 << 10;
+    Running running(config);
+    std::string request = "get";
+    std::string expected;
+    for (int i = 0; i < 20'000; ++i) {
+        const std::string key = "key" + std::to_string(i);
+        request += " " + key;
+        if (i % 3 != 0) continue;
+        const std::string value = patterned(50, static_cast<unsigned>(i));
+        running.store.put(key, value);
+        expected += value_reply(key, value);
+    }
+    expected += "END\r\n";
+    TestClient client = running.connect();
+    for (int round = 0; round < 2; ++round) {
+        std::thread sender([&] { EXPECT_TRUE(client.send(request + "\r\nmn\r\n")); });
+        EXPECT_TRUE(client.receive(expected.size()) == expected);
+        EXPECT_EQ(client.receive(4), "MN\r\n");
+        sender.join();
+    }
+    EXPECT_LE(running.store.largest_batch, config.batch_operations_max);
+}
+
+TEST(ServerTest, DropsAGetLineWithoutEnd) {
+    ServerConfig config = small_config();
+    config.line_bytes_max = 1 << 20;
+    Running running(config);
+    TestClient client = running.connect();
+    std::string line = "get";
+    while (line.size() < 2u << 20) line += " key";
+    client.send(line);
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+}
+
+TEST(ServerTest, BoundsWhatItKeepsForASlowReader) {
+    ServerConfig config = small_config();
+    config.output_bytes_max = 256 << 10;
+    config.backlog_bytes_max = 16 << 10;
+    Running running(config);
+    const std::string small = patterned(2000);
+    const std::string large = patterned(200'000);
+    running.store.put("small", small);
+    running.store.put("large", large);
+    TestClient client = running.connect();
+    std::string requests;
+    std::string expected;
+    for (int i = 0; i < 4000; ++i) {
+        const bool is_large = i % 40 == 39;
+        requests += is_large ? "get large\r\n" : "get small\r\n";
+        expected +=
+            (is_large ? value_reply("large", large) : value_reply("small", small)) + "END\r\n";
+    }
+    std::thread sender([&] { EXPECT_TRUE(client.send(requests)); });
+    // Nothing is read yet: the server stops executing this client's requests, and others go on.
+    std::uint64_t executed = 0;
+    EXPECT_TRUE(eventually([&] {
+        TestClient other = running.connect();
+        EXPECT_EQ(other.ask("mn\r\n"), "MN\r\n");
+        const std::uint64_t before = std::exchange(executed, running.store.operations.load());
+        return executed > 100 && executed - before <= 1;
+    }));
+    EXPECT_LT(executed, 3500u);
+    EXPECT_LT(running.total(&ConnectionCounters::buffer_bytes), 8u << 20);
+    EXPECT_TRUE(client.receive(expected.size()) == expected);
+    sender.join();
+}
+
+TEST(ServerTest, ReleasesEverythingOfAReaderThatVanishes) {
+    Running running;
+    running.store.put("large", patterned(1 << 20));
+    TestClient client = running.connect();
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(client.send("get large\r\n"));
+    EXPECT_TRUE(eventually([&] { return running.store.pins > 0; }));
+    client.vanish();
+    EXPECT_TRUE(eventually([&] { return running.store.pins == 0; }));
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+}
+
+TEST(ServerTest, HoldsBackEverythingBehindADeferredCommand) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("mn\r\nbatch run x\r\nmn\r\nversion\r\nbatch now\r\n"));
+    std::optional<ConnectionId> waiting;
+    EXPECT_TRUE(eventually([&] { return (waiting = running.store.take_deferred()).has_value(); }));
+    EXPECT_EQ(client.receive(4), "MN\r\n");
+    const std::uint64_t executed = running.store.operations;
+    EXPECT_TRUE(client.send("mn\r\n"));
+    TestClient other = running.connect();
+    EXPECT_EQ(other.ask("version\r\n"), "VERSION fake\r\n");
+    EXPECT_EQ(running.store.operations, executed + 1);
+    running.server.replier().reply(*waiting, "LATER\r\n");
+    EXPECT_EQ(client.receive_until("NOW\r\nMN\r\n"),
+              "LATER\r\nMN\r\nVERSION fake\r\nNOW\r\nMN\r\n");
+}
+
+TEST(ServerTest, DropsDeferredRepliesToConnectionsThatAreGone) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("batch run x\r\n"));
+    std::optional<ConnectionId> waiting;
+    EXPECT_TRUE(eventually([&] { return (waiting = running.store.take_deferred()).has_value(); }));
+    client.vanish();
+    EXPECT_TRUE(eventually([&] { return running.store.closed == 1; }));
+    running.server.replier().reply(*waiting, "LATER\r\n");
+    // The slot has been given to somebody else by now.
+    std::vector<TestClient> others;
+    for (int i = 0; i < 4; ++i) {
+        others.push_back(running.connect());
+        EXPECT_EQ(others.back().ask("mn\r\n"), "MN\r\n");
+    }
+}
+
+TEST(ServerTest, AnswersAHalfClosedClientThatWaitsForADeferredReply) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("batch run x\r\nmn\r\n"));
+    client.half_close();
+    std::optional<ConnectionId> waiting;
+    EXPECT_TRUE(eventually([&] { return (waiting = running.store.take_deferred()).has_value(); }));
+    running.server.replier().reply(*waiting, "LATER\r\n");
+    EXPECT_EQ(client.receive_all(), "LATER\r\nMN\r\n");
+}
+
+TEST(ServerTest, StopsWhileARepliesAreDeferred) {
+    Running running;
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send("batch run x\r\n"));
+    EXPECT_TRUE(eventually([&] { return running.store.take_deferred().has_value(); }));
+    running.server.stop();
+    EXPECT_EQ(running.store.closed, 1);
+}
+
+TEST(ServerTest, TellsClientsOverTheLimitAndDropsThem) {
+    ServerConfig config = small_config();
+    config.connections_max = 3;
+    Running running(config);
+    std::vector<TestClient> clients;
+    for (int i = 0; i < 3; ++i) {
+        clients.push_back(running.connect());
+        EXPECT_EQ(clients.back().ask("mn\r\n"), "MN\r\n");
+    }
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(running.connect().receive_all(), "ERROR Too many open connections\r\n");
+    }
+    EXPECT_EQ(running.total(&ConnectionCounters::rejected), 5u);
+    clients.pop_back();
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 2; }));
+    EXPECT_EQ(running.connect().ask("mn\r\n"), "MN\r\n");
+}
+
+TEST(ServerTest, ForgetsManyConnectionsThatComeAndGo) {
+    ServerConfig config = small_config();
+    config.connections_max = 512;
+    Running running(config);
+    constexpr int kConnections = 2000;
+    std::vector<TestClient> clients;
+    for (int i = 0; i < kConnections; ++i) {
+        TestClient client = running.connect();
+        ASSERT_TRUE(client.connected());
+        switch (i % 5) {
+            case 0:
+                EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
+                break;
+            case 1:
+                EXPECT_TRUE(client.send("set a 0 0 100000\r\npart of it"));
+                break;
+            case 2:
+                EXPECT_TRUE(client.send("get half a li"));
+                break;
+            case 3:
+                client.vanish();
+                break;
+            default:
+                break;
+        }
+        if (i % 7 == 0 && clients.size() < 100) clients.push_back(std::move(client));
+        if (i % 211 == 0) clients.clear();
+    }
+    clients.clear();
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+    EXPECT_TRUE(eventually([&] { return running.store.uploads == 0; }));
+    EXPECT_EQ(
+        running.total(&ConnectionCounters::total) + running.total(&ConnectionCounters::rejected),
+        static_cast<std::uint64_t>(kConnections));
+}
+
+TEST(ServerTest, LetsNobodyStarveBesideAGreedyClient) {
+    Running running(small_config());
+    running.store.put("k", patterned(100));
+    TestClient greedy = running.connect();
+    std::string requests;
+    for (int i = 0; i < 100'000; ++i) requests += "get k\r\n";
+    const std::size_t reply_bytes = value_reply("k", patterned(100)).size() + 5;
+    std::thread sender([&] { EXPECT_TRUE(greedy.send(requests)); });
+    std::thread reader(
+        [&] { EXPECT_EQ(greedy.receive(100'000 * reply_bytes).size(), 100'000 * reply_bytes); });
+    for (int i = 0; i < 20; ++i) {
+        TestClient other = running.connect();
+        EXPECT_EQ(other.ask("mn\r\n"), "MN\r\n");
+    }
+    sender.join();
+    reader.join();
+}
+
+TEST(ServerTest, ServesAUnixSocketAndReplacesAStaleFile) {
+    const std::string path =
+        ::testing::TempDir() + "shardmill-net-test-" + std::to_string(::getpid());
+    ServerConfig config = small_config();
+    config.unix_path = path;
+    for (int round = 0; round < 2; ++round) {
+        Running running(config);
+        EXPECT_EQ(running.server.bound().front().kind, BoundAddress::Kind::Unix);
+        TestClient client = TestClient::unix_socket(path);
+        EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
+        FakeStore store;
+        FakeExecutors executors(store, config.reactors);
+        Server second(config, executors.pointers());
+        const auto started = second.start();
+        ASSERT_FALSE(started.has_value());
+        EXPECT_NE(started.error().find("another program listens there"), std::string::npos);
+    }
+    ::unlink(path.c_str());
+}
+
+TEST(ServerTest, ListensOnBothFamiliesWithOneEphemeralPort) {
+    ServerConfig config = small_config();
+    config.listen.clear();
+    Running running(config);
+    for (const BoundAddress& address : running.server.bound()) {
+        EXPECT_EQ(address.port, running.port);
+        const bool v6 = address.kind == BoundAddress::Kind::Tcp6;
+        TestClient client = TestClient::tcp(running.port, v6 ? "::1" : "127.0.0.1");
+        EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
+    }
+}
+
+TEST(ServerTest, SaysWhatToDoWhenThePortIsTaken) {
+    Running running;
+    ServerConfig config = small_config();
+    config.tcp_port = running.port;
+    FakeStore store;
+    FakeExecutors executors(store, config.reactors);
+    Server second(config, executors.pointers());
+    const auto started = second.start();
+    ASSERT_FALSE(started.has_value());
+    EXPECT_NE(started.error().find("choose another port with -p"), std::string::npos)
+        << started.error();
+}
+
+TEST(ServerTest, RunsTasksOfAReactorInTheOrderOfPosting) {
+    Running running;
+    std::mutex mutex;
+    std::condition_variable done;
+    std::vector<int> order;
+    for (int i = 0; i < 1000; ++i) {
+        running.server.tasks(1).post([&, i] {
+            const std::lock_guard lock(mutex);
+            order.push_back(i);
+            done.notify_one();
+        });
+    }
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(
+        done.wait_for(lock, std::chrono::seconds(10), [&] { return order.size() == 1000; }));
+    EXPECT_TRUE(std::ranges::is_sorted(order));
+}
+
+/// The same conversation with every optional feature switched off.
+class PlainPathTest : public ::testing::TestWithParam<uring::FeatureSet> {};
+
+TEST_P(PlainPathTest, ServesManyClientsAtOnce) {
+    ServerConfig config = small_config();
+    config.disabled_features = GetParam();
+    config.receive_buffers = 4;  // fewer than clients: running out of them is part of the test
+    Running running(config);
+    std::vector<std::thread> threads;
+    for (unsigned number = 0; number < 8; ++number) {
+        threads.emplace_back([&, number] {
+            TestClient client = running.connect();
+            for (unsigned round = 0; round < 20; ++round) {
+                const std::string key = "k" + std::to_string(number);
+                const std::string value = patterned(round * 4000, number + round);
+                EXPECT_EQ(client.ask(set_command(key, value)), "STORED\r\n");
+                EXPECT_TRUE(client.send("get " + key + "\r\n"));
+                const std::string expected = value_reply(key, value) + "END\r\n";
+                EXPECT_TRUE(client.receive(expected.size()) == expected);
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Features, PlainPathTest,
+    ::testing::Values(uring::FeatureSet{}, uring::FeatureSet::all(),
+                      uring::FeatureSet{}.with(uring::Feature::DeferTaskrun),
+                      uring::FeatureSet{}.with(uring::Feature::MultishotAccept),
+                      uring::FeatureSet{}.with(uring::Feature::MultishotReceive),
+                      uring::FeatureSet{}.with(uring::Feature::RegisteredRing)));
+
+}  // namespace
+}  // namespace shardmill::net
