@@ -119,7 +119,10 @@ void RequestExecutor::Impl::run_keyed(std::span<Operation> operations,
             const Operation& operation = operations[order[index_asked]];
             shards.peek(operation.shard).prefetch_index(operation.hash);
         }
-        for (; items_asked < std::min(end + kItemsAhead, order.size()); ++items_asked) {
+        // A lone operation would look at its index lines here only to look at them again at once.
+        const std::size_t items_end =
+            order.size() == 1 ? 0 : std::min(end + kItemsAhead, order.size());
+        for (; items_asked < items_end; ++items_asked) {
             const Operation& operation = operations[order[items_asked]];
             shards.peek(operation.shard).prefetch_item(operation.hash);
         }
