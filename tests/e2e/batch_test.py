@@ -274,7 +274,7 @@ class RestartTest(unittest.TestCase):
                         file.seek(100)
                         file.write(bytes([byte[0] ^ 0x55]))
         done = harness.run(harness.program("SHARDMILL"), "-l", "127.0.0.1", "-p", str(harness.free_port()),
-                           "-o", f"snapshot_dir={self.directory}", timeout=60)
+                           "-o", f"snapshot_dir={self.directory}", *harness.AS_ME, timeout=60)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(self.directory, done.stderr)
         with harness.Server(extended=(f"snapshot_dir={self.directory}", "snapshot_on_error=empty")) as server:

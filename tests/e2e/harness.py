@@ -14,6 +14,8 @@ import tempfile
 import time
 import unittest
 
+# As memcached, the server runs as root only when told so.
+AS_ME = ["-u", "root"] if os.geteuid() == 0 else []
 START_SECONDS = 60
 REPLY_SECONDS = 60
 STOP_SECONDS = 60
@@ -158,6 +160,8 @@ class Server:
         self.unix = unix
         listen = ["-s", unix] if unix else ["-l", "127.0.0.1", "-p", str(self.port)]
         self.command = [program("SHARDMILL"), *listen, "-t", str(reactors), "-m", str(memory), *options]
+        if "-u" not in options:
+            self.command += AS_ME
         if extended:
             self.command += ["-o", ",".join(extended)]
         self.process = None

@@ -40,7 +40,8 @@ def deny_io_uring():
 
 class RefusedStartTest(unittest.TestCase):
     def refused(self, *options, **settings):
-        done = harness.run(harness.program("SHARDMILL"), *options, timeout=60, **settings)
+        user = [] if "-u" in options else harness.AS_ME
+        done = harness.run(harness.program("SHARDMILL"), *options, *user, timeout=60, **settings)
         self.assertNotEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("Sanitizer", done.stderr)
         return done
@@ -79,6 +80,13 @@ class RefusedStartTest(unittest.TestCase):
         else:  # who is not root stays who he is
             with harness.Server("-u", "no-such-user-here") as server:
                 self.assertTrue(server.connect().ask("version").startswith("VERSION"))
+
+    def test_root_must_say_that_it_means_it(self):
+        if os.geteuid() != 0:
+            return  # the rule is for root
+        done = harness.run(harness.program("SHARDMILL"), "-l", "127.0.0.1", "-p", str(harness.free_port()), timeout=60)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("-u", done.stderr)
 
     def test_missing_snapshot_directory_is_refused(self):
         done = self.refused("-o", "snapshot_dir=/no/such/directory", "-p", str(harness.free_port()))
@@ -141,7 +149,8 @@ class ListeningTest(unittest.TestCase):
 
     def test_daemon_writes_its_pid_and_stops(self):
         port, path = harness.free_port(), os.path.join(self.directory, "pid")
-        done = harness.run(harness.program("SHARDMILL"), "-d", "-P", path, "-l", "127.0.0.1", "-p", str(port))
+        done = harness.run(harness.program("SHARDMILL"), "-d", "-P", path, "-l", "127.0.0.1", "-p", str(port),
+                           *harness.AS_ME)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(harness.wait_for(lambda: os.path.exists(path) and os.path.getsize(path) > 0))
         with open(path, encoding="ascii") as file:
