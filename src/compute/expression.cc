@@ -137,6 +137,9 @@ Value take_field(std::string_view text, std::string_view delimiter, std::uint32_
 
 Value bucket_of(const Value& number, const Value& width) noexcept {
     if (number.kind == SHARDMILL_NULL) return number;
+    if (number.kind == SHARDMILL_INT && width.kind == SHARDMILL_INT && number.integer >= 0) {
+        return kernel::int_value(number.integer - number.integer % width.integer);
+    }
     if (number.kind != SHARDMILL_DOUBLE && width.kind != SHARDMILL_DOUBLE) {
         const Wide step = wide(width);
         const Wide value = wide(number);

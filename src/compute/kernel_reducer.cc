@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "base/assert.h"
+
 namespace shardmill::compute {
 
 namespace {
@@ -33,10 +35,7 @@ int emit_row(void* context, const shardmill_row* row) {
 Parsed<std::unique_ptr<KernelPlan>> KernelPlan::open(const ast::KernelCall& call,
                                                      const Registry& registry, PathSet& paths) {
     const shardmill_kernel* const kernel = registry.find(call.name);
-    if (kernel == nullptr) {
-        return Scanner::error_at(
-            call.position, fmt::format("no stage or kernel is named {}", printable(call.name)));
-    }
+    SHARDMILL_ASSERT(kernel != nullptr);  // the parser has looked it up
     std::unique_ptr<KernelPlan> plan(new KernelPlan(*kernel));
     std::vector<shardmill_argument> arguments;
     plan->arguments_.reserve(call.arguments.size());

@@ -16,7 +16,8 @@ constexpr std::size_t kMaxListed = 64;
 
 class PipelineParser {
  public:
-    explicit PipelineParser(std::string_view text) noexcept : scanner_(text) {}
+    PipelineParser(std::string_view text, const Registry& registry) noexcept
+        : scanner_(text), registry_(registry) {}
 
     Parsed<ast::Pipeline> parse() {
         do {
@@ -57,6 +58,10 @@ class PipelineParser {
             if (!scanner_.take(":"))
                 return scanner_.expected(fmt::format("a colon after {}", name));
             return (this->*stage.parse)();
+        }
+        if (registry_.find(name) == nullptr) {
+            return Scanner::error_at(
+                start_, fmt::format("no stage or kernel is named {}", printable(name)));
         }
         if (!pipeline_.groups.empty()) return Scanner::error_at(start_, "by is followed by agg");
         if (const auto status = enter(Step::Work, name); !status) return status;
@@ -168,6 +173,7 @@ class PipelineParser {
     }
 
     Scanner scanner_;
+    const Registry& registry_;
     ast::Pipeline pipeline_;
     std::size_t start_ = 0;  // of the stage at hand
     Step step_ = Step::Filter;
@@ -186,12 +192,12 @@ const std::array<PipelineParser::Stage, 7> PipelineParser::kStages = {{
 
 }  // namespace
 
-Parsed<ast::Pipeline> parse_pipeline(std::string_view text) {
+Parsed<ast::Pipeline> parse_pipeline(std::string_view text, const Registry& registry) {
     if (text.size() > kMaxPipelineBytes) {
         return Scanner::error_at(kMaxPipelineBytes,
                                  fmt::format("longer than {} bytes", kMaxPipelineBytes));
     }
-    return PipelineParser(text).parse();
+    return PipelineParser(text, registry).parse();
 }
 
 }  // namespace shardmill::compute

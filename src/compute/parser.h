@@ -7,8 +7,9 @@
 
 namespace shardmill::compute {
 
-/// The text of a pipeline as a tree; the grammar is in README.md. Names of kernels, columns and
-/// patterns are not looked at yet. Never throws on any input, and recursion is bounded.
-Parsed<ast::Pipeline> parse_pipeline(std::string_view text);
+/// The text of a pipeline as a tree; the grammar is in README.md. Of the registry only the names of
+/// kernels matter; columns and patterns are not looked at yet. Never throws on any input, and
+/// recursion is bounded.
+Parsed<ast::Pipeline> parse_pipeline(std::string_view text, const Registry& registry);
 
 }  // namespace shardmill::compute

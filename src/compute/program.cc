@@ -201,7 +201,7 @@ bool Program::reads_values() const noexcept { return impl_->reads_values; }
 
 std::expected<std::shared_ptr<const Program>, PipelineError> compile(
     std::string_view pipeline, const Registry& registry, const KeySelection& selection) {
-    auto parsed = parse_pipeline(pipeline);
+    auto parsed = parse_pipeline(pipeline, registry);
     if (!parsed) return std::unexpected(parsed.error());
     auto impl = Compiler(std::move(*parsed), registry).compile(selection);
     if (!impl) return std::unexpected(impl.error());

@@ -79,6 +79,27 @@ int rank_of(const Value& value) noexcept {
     return is_number(value) ? 2 : 3;
 }
 
+/// What follows the backslash where JSON has a short form, else 0.
+char short_escape(char byte) noexcept {
+    switch (byte) {
+        case '"':
+        case '\\':
+            return byte;
+        case '\b':
+            return 'b';
+        case '\f':
+            return 'f';
+        case '\n':
+            return 'n';
+        case '\r':
+            return 'r';
+        case '\t':
+            return 't';
+        default:
+            return 0;
+    }
+}
+
 /// Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
 std::size_t utf8_length(std::string_view text) noexcept {
     const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
@@ -194,9 +215,9 @@ void append_json_string(std::string& out, std::string_view text) {
         const char byte = text[0];
         if (length == 0) {
             out += "\xef\xbf\xbd";
-        } else if (byte == '"' || byte == '\\') {
+        } else if (const char letter = short_escape(byte); letter != 0) {
             out += '\\';
-            out += byte;
+            out += letter;
         } else if (static_cast<unsigned char>(byte) < 0x20) {
             fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(byte));
         } else {
