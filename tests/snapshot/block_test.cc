@@ -42,6 +42,14 @@ TEST(RecordTest, EveryItemComesBack) {
     }
 }
 
+TEST(RecordTest, MustFitWithAllItsFields) {
+    // Key and value alone would fit, the exptime announced does not.
+    const std::string record("\1\0\0\1\1\0\0\0kv", 10);
+    RecordParser parser(Kind::Contents, record);
+    Item item;
+    EXPECT_STREQ(parser.next(item), "a record is longer than its block");
+}
+
 TEST(FormatTest, HeadersComeBackAndFailOnTheWrongSeed) {
     BlockHeader header{
         .codec = 1, .stored_bytes = 2, .raw_bytes = 3, .items = 4, .payload_checksum = 5};

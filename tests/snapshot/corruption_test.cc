@@ -111,6 +111,7 @@ TEST_P(CorruptionTest, RefusesFilesThatChangedPlaces) {
     fs_.set_contents(path("shard-0000"), second);
     fs_.set_contents(path("shard-0001"), first);
     expect_refused("exchanged");
+    EXPECT_NE(load(fs_, name_).error().what.find("at byte"), std::string::npos);
 }
 
 TEST_P(CorruptionTest, RefusesFilesOfAnotherSnapshotWithTheSameItems) {
@@ -124,6 +125,8 @@ TEST_P(CorruptionTest, RefusesFilesOfAnotherSnapshotWithTheSameItems) {
     ASSERT_EQ(foreign_file.size(), own_file.size());
     fs_.set_contents(path("shard-0000"), foreign_file);
     expect_refused("a foreign shard file");
+    EXPECT_EQ(load(fs_, name_).error().what,
+              path("shard-0000") + " at byte 0: the file belongs to another snapshot");
     fs_.set_contents(path("shard-0000"), own_file);
     fs_.set_contents(path("MANIFEST"), fs_.contents(other_directory + "MANIFEST"));
     expect_refused("a foreign manifest");
@@ -175,6 +178,14 @@ INSTANTIATE_TEST_SUITE_P(Codecs, CorruptionTest, ::testing::Values(Codec::None, 
                              return param.param == Codec::None ? "None" : "Zstd";
                          });
 
+/// What a crafted file says of itself.
+struct Lies {
+    std::uint64_t items = 1;
+    std::uint64_t blocks = 1;
+    std::uint64_t chain = 0;              // added to the true one
+    std::uint64_t manifest_checksum = 0;  // added to the true one
+};
+
 /// A file with one block whose checksums are right and whose content is not: what a wrong writer
 /// could have made.
 class CraftedBlockTest : public ::testing::Test {
@@ -182,7 +193,7 @@ class CraftedBlockTest : public ::testing::Test {
     static constexpr FileSeed kSeed{.id = 77, .file = 0};
 
     /// Puts a snapshot with this block in place and returns why it is refused, "" if it is not.
-    std::string refusal(BlockHeader block, const std::string& stored, std::uint64_t items = 1,
+    std::string refusal(BlockHeader block, const std::string& stored, const Lies& lies = {},
                         const ReaderOptions& options = {}) {
         FileHeader header{.file = 0, .id = kSeed.id, .kind = 1};
         block.payload_checksum = payload_checksum(seed_of(kSeed, ChecksumRole::BlockPayload, 0),
@@ -196,20 +207,20 @@ class CraftedBlockTest : public ::testing::Test {
         file += stored;
         const std::uint64_t chain =
             chain_block(seed_of(kSeed, ChecksumRole::Chain, 0), block.checksum);
-        FileFooter footer{.items = items,
+        FileFooter footer{.items = lies.items,
                           .key_bytes = 1,
                           .value_bytes = 1,
-                          .blocks = 1,
+                          .blocks = lies.blocks,
                           .file_bytes = file.size() + FileFooter::kBytes,
-                          .block_chain = chain};
+                          .block_chain = chain + lies.chain};
         add(encode(footer, seed_of(kSeed, ChecksumRole::Footer, 0)));
         Manifest manifest{.name = Catalog::snapshot_name(1, 1), .id = kSeed.id};
-        manifest.files.push_back({.totals = {.items = items,
+        manifest.files.push_back({.totals = {.items = lies.items,
                                              .key_bytes = 1,
                                              .value_bytes = 1,
-                                             .blocks = 1,
+                                             .blocks = lies.blocks,
                                              .file_bytes = file.size()},
-                                  .checksum = footer.checksum});
+                                  .checksum = footer.checksum + lies.manifest_checksum});
         const std::string directory = "/data/" + manifest.name;
         if (!*fs_.stat(directory)) {
             EXPECT_TRUE(fs_.make_directory(directory));
@@ -264,10 +275,16 @@ TEST_F(CraftedBlockTest, RefusesKeysNoClientCouldHaveSet) {
 
 TEST_F(CraftedBlockTest, RefusesItemCountsThatAreNotTrue) {
     EXPECT_NE(refusal(plain(record(), 0), record()), "");
-    EXPECT_NE(refusal(plain(record(), 2), record(), 2), "");
+    EXPECT_NE(refusal(plain(record(), 2), record(), {.items = 2}), "");
     EXPECT_NE(refusal(plain(record() + record(), 1), record() + record()), "");
     EXPECT_NE(refusal(plain(record(), 0xffffffff), record()), "");
-    EXPECT_NE(refusal(plain(record(), 1), record(), 2), "") << "the footer says two";
+    EXPECT_NE(refusal(plain(record(), 1), record(), {.items = 2}), "") << "the footer says two";
+}
+
+TEST_F(CraftedBlockTest, RefusesFootersThatDoNotFitTheBlocks) {
+    EXPECT_NE(refusal(plain(record()), record(), {.blocks = 2}), "");
+    EXPECT_NE(refusal(plain(record()), record(), {.chain = 1}), "");
+    EXPECT_NE(refusal(plain(record()), record(), {.manifest_checksum = 1}), "");
 }
 
 TEST_F(CraftedBlockTest, RefusesSizesBeforeAskingForMemory) {
@@ -281,8 +298,12 @@ TEST_F(CraftedBlockTest, RefusesSizesBeforeAskingForMemory) {
     EXPECT_NE(refusal(header, record()), "");
     header.codec = 2;
     EXPECT_NE(refusal(header, record()), "");
+    // Within all limits, but not within the file.
+    header = plain(record());
+    header.stored_bytes = header.raw_bytes = 500;
+    EXPECT_NE(refusal(header, record()).find("longer than the file"), std::string::npos);
     const std::string long_value = record() + std::string(1000, 'v');
-    EXPECT_NE(refusal(plain(long_value), long_value, 1, {.block_bytes_max = 1000})
+    EXPECT_NE(refusal(plain(long_value), long_value, {}, {.block_bytes_max = 1000})
                   .find("over the size limit"),
               std::string::npos);
 }

@@ -86,11 +86,13 @@ MemoryFileSystem::~MemoryFileSystem() = default;
 void MemoryFileSystem::fail_at(std::uint64_t n, int code) {
     const std::lock_guard lock(mutex_);
     fail_first_ = fail_last_ = n;
+    only_.clear();
     code_ = code;
 }
 
-void MemoryFileSystem::fail_from(std::uint64_t n, int code) {
+void MemoryFileSystem::fail_from(std::uint64_t n, int code, std::string only) {
     const std::lock_guard lock(mutex_);
+    only_ = std::move(only);
     fail_first_ = n;
     fail_last_ = ~std::uint64_t{0};
     code_ = code;
@@ -105,6 +107,7 @@ void MemoryFileSystem::clear_faults() {
     const std::lock_guard lock(mutex_);
     fail_first_ = ~std::uint64_t{0};
     fail_last_ = 0;
+    only_.clear();
     transfer_max_ = ~std::size_t{0};
 }
 
@@ -113,15 +116,15 @@ std::uint64_t MemoryFileSystem::operations() const {
     return operations_;
 }
 
-std::string MemoryFileSystem::last_operation() const {
+std::string MemoryFileSystem::failed_operation() const {
     const std::lock_guard lock(mutex_);
-    return last_operation_;
+    return failed_operation_;
 }
 
 FileResult<void> MemoryFileSystem::operation(const char* what, const std::string& path) {
     const std::uint64_t n = operations_++;
-    if (n < fail_first_ || n > fail_last_) return {};
-    if (n == fail_first_) last_operation_ = std::string(what) + " " + path;
+    if (n < fail_first_ || n > fail_last_ || (!only_.empty() && only_ != what)) return {};
+    if (failed_operation_.empty()) failed_operation_ = std::string(what) + " " + path;
     return failure(what, path, code_);
 }
 

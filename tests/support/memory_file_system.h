@@ -25,15 +25,16 @@ class MemoryFileSystem final : public uring::FileSystem {
     // Faults.
     /// Operation `n` fails with `code` and changes nothing.
     void fail_at(std::uint64_t n, int code);
-    /// All operations from `n` on do: the process is as good as dead.
-    void fail_from(std::uint64_t n, int code);
+    /// All operations from `n` on do: the process is as good as dead. With `only` ("sync
+    /// directory"), all of that kind.
+    void fail_from(std::uint64_t n, int code, std::string only = {});
     /// Writes move at most this many bytes at once, reads too.
     void shorten_transfers(std::size_t bytes);
     void clear_faults();
     /// Operations so far.
     std::uint64_t operations() const;
-    /// What the next operations were, one line each, for messages.
-    std::string last_operation() const;
+    /// The first one that was made to fail, for messages.
+    std::string failed_operation() const;
 
     /// The power fails: of what was not synced, names and contents, any part may be there. Faults
     /// are cleared, locks gone.
@@ -88,8 +89,9 @@ class MemoryFileSystem final : public uring::FileSystem {
     std::uint64_t fail_first_ = ~std::uint64_t{0};
     std::uint64_t fail_last_ = 0;
     int code_ = 0;
+    std::string only_;
     std::size_t transfer_max_ = ~std::size_t{0};
-    std::string last_operation_;
+    std::string failed_operation_;
 };
 
 }  // namespace shardmill::testing
