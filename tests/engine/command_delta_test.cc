@@ -64,6 +64,20 @@ TEST(CommandDeltaTest, PaddingDoesNotDependOnWhoHasSeenTheItem) {
     EXPECT_NE(server.ask("gets n\r\n"), before) << "a new value has a new CAS";
 }
 
+TEST(CommandDeltaTest, ANumberChangedInPlaceStaysStaleAndItsTokenOut) {
+    CommandServer server;
+    server.expect({
+        {"set n 0 0 2\r\n10\r\n", "STORED\r\n"},
+        {"md n I\r\n", "HD\r\n"},
+        {"incr n 1\r\n", "11\r\n"},
+        {"mg n v\r\n", "VA 2 X W\r\n11\r\n"},
+        {"incr n 1\r\n", "12\r\n"},
+        {"mg n v\r\n", "VA 2 Z X\r\n12\r\n"},
+    });
+    server.ask("gets n\r\n");  // from here on the item is replaced, not overwritten
+    server.expect({{"decr n 9\r\n", "3\r\n"}, {"mg n v\r\n", "VA 2 Z X\r\n3 \r\n"}});
+}
+
 TEST(CommandDeltaTest, WhatIsNotANumberIsRefusedAndKept) {
     CommandServer server;
     for (const std::string value : {"", " ", "x", "1x", "-1", "18446744073709551616", "0x10"}) {

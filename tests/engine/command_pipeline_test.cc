@@ -72,16 +72,24 @@ TEST(CommandPipelineTest, LargeValuesAreSentFromTheLogWhateverHappensToTheItem) 
 }
 
 TEST(CommandPipelineTest, PinnedValuesSurviveTheEvictionOfTheirItem) {
-    CommandServer server({.memory_limit = 16u << 20, .shards = 1});
-    const std::string value(500'000, 'v');
-    server.ask("set big 0 0 500000\r\n" + value + "\r\n");
-    std::string requests = "get big\r\n";
-    for (int i = 0; i < 100; ++i) {
-        requests += "set fill" + std::to_string(i) + " 0 0 500000 noreply\r\n" +
-                    std::string(500'000, 'f') + "\r\n";
+    for (const std::size_t bytes :
+         {20'000u, 500'000u}) {  // in a shared segment, and in one of its own
+        CommandServer server({.memory_limit = 16u << 20, .shards = 1});
+        const std::string size = std::to_string(bytes);
+        const std::string value(bytes, 'v');
+        server.ask("set big 0 0 " + size + "\r\n" + value + "\r\n");
+        const auto fill_the_memory_twice = [&server, &size, bytes] {
+            for (std::size_t i = 0; i < (32u << 20) / bytes; ++i) {
+                server.ask("set fill" + std::to_string(i) + " 0 0 " + size + "\r\n" +
+                           std::string(bytes, 'f') + "\r\n");
+            }
+        };
+        EXPECT_EQ(server.ask("get big\r\n", fill_the_memory_twice),
+                  "VALUE big 0 " + size + "\r\n" + value + "\r\nEND\r\n");
+        EXPECT_GT(server.stat("evictions"), 0u);
+        server.ask("mn\r\n");
+        EXPECT_EQ(server.stat("pinned_bytes"), 0u);
     }
-    EXPECT_EQ(server.ask(requests), "VALUE big 0 500000\r\n" + value + "\r\nEND\r\n");
-    EXPECT_GT(server.stat("evictions"), 0u);
 }
 
 std::string random_command(std::mt19937& random) {

@@ -63,7 +63,10 @@ CommandServer::CommandServer(const Options& options)
 void CommandServer::pass_time(std::uint32_t seconds) { manual_now += seconds; }
 base::UnixSeconds CommandServer::now() const { return manual_now; }
 
-void CommandServer::add_operations(const protocol::Request& request, const net::Upload* upload) {
+namespace {
+
+void add_operations(const protocol::Request& request, const net::Upload* upload,
+                    std::vector<net::Operation>& operations) {
     net::Operation operation{};
     operation.request = &request;
     operation.key = protocol::has_key(request.verb) ? request.key : std::string_view{};
@@ -73,22 +76,24 @@ void CommandServer::add_operations(const protocol::Request& request, const net::
     std::string_view rest = many ? request.more_keys : std::string_view{};
     for (std::string_view next = protocol::next_key(rest);; next = protocol::next_key(rest)) {
         operation.last_of_request = next.empty();
-        operations_.push_back(operation);
+        operations.push_back(operation);
         if (next.empty()) break;
         operation.key = next;
     }
 }
 
-void CommandServer::parse_all(std::string_view bytes) {
+}  // namespace
+
+void CommandServer::parse_all(std::string_view bytes, Turn& turn) {
     while (!bytes.empty()) {
-        protocol::Request& request = requests_.emplace_back();
+        protocol::Request& request = turn.requests.emplace_back();
         const std::size_t line_bytes = std::min(bytes.find('\n') + 1, bytes.size());
         auto parsed = protocol::parse_text(bytes.substr(0, line_bytes), request);
         const bool upload = parsed.status == protocol::ParseStatus::NeedValue &&
                             protocol::has_value(request.verb) &&
                             request.value_bytes >= options_.upload_from;
         if (upload) {
-            const std::string& line = lines_.emplace_back(bytes.substr(0, line_bytes));
+            const std::string& line = turn.lines.emplace_back(bytes.substr(0, line_bytes));
             protocol::parse_text(line, request);
             const net::Upload space = executor_.reserve(request);
             bytes.remove_prefix(parsed.consumed);
@@ -96,20 +101,20 @@ void CommandServer::parse_all(std::string_view bytes) {
             bytes.remove_prefix(request.value_bytes);
             protocol::finish_value(request, bytes.substr(0, 2));
             bytes.remove_prefix(2);
-            add_operations(request, &space);
+            add_operations(request, &space, turn.operations);
             continue;
         }
         parsed = protocol::parse_text(bytes, request);
         ASSERT_EQ(parsed.status, protocol::ParseStatus::Complete) << printable(bytes);
         bytes.remove_prefix(parsed.consumed +
                             std::min(parsed.swallow, bytes.size() - parsed.consumed));
-        add_operations(request, nullptr);
+        add_operations(request, nullptr, turn.operations);
     }
 }
 
-std::string CommandServer::compose(const net::ReplyArena& arena) {
+std::string CommandServer::compose(const Turn& turn, const net::ReplyArena& arena) {
     std::string out;
-    for (const net::Operation& operation : operations_) {
+    for (const net::Operation& operation : turn.operations) {
         const std::string_view text =
             std::string_view(arena.text)
                 .substr(operation.reply_begin, operation.reply_end - operation.reply_begin);
@@ -127,15 +132,15 @@ std::string CommandServer::compose(const net::ReplyArena& arena) {
     return out;
 }
 
-std::string CommandServer::ask(std::string_view bytes) {
-    requests_.clear();
-    lines_.clear();
-    operations_.clear();
-    deferred_ = 0;
-    parse_all(bytes);
+std::string CommandServer::ask(std::string_view bytes,
+                               const std::function<void()>& before_sending) {
+    Turn turn;
     net::ReplyArena arena;
-    executor_.execute(operations_, arena);
-    std::string out = compose(arena);
+    parse_all(bytes, turn);
+    executor_.execute(turn.operations, arena);
+    if (before_sending) before_sending();
+    deferred_ = 0;
+    std::string out = compose(turn, arena);
     while (executor_.housekeep()) {
     }
     return out;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,8 @@ class CommandServer {
     explicit CommandServer(const Options& options);
 
     /// Executes everything in `bytes` as one turn and returns the replies in the order of the
-    /// requests.
-    std::string ask(std::string_view bytes);
+    /// requests. `before_sending` happens between execution and sending.
+    std::string ask(std::string_view bytes, const std::function<void()>& before_sending = {});
 
     /// Executes the exchanges one after the other, each in a turn of its own, and reports every
     /// difference.
@@ -63,9 +64,13 @@ class CommandServer {
     store::ShardSet& shards() { return shards_; }
 
  private:
-    void parse_all(std::string_view bytes);
-    void add_operations(const protocol::Request& request, const net::Upload* upload);
-    std::string compose(const net::ReplyArena& arena);
+    struct Turn {
+        std::deque<std::string> lines;  // copies of upload lines, which outlive the parsed bytes
+        std::deque<protocol::Request> requests;
+        std::vector<net::Operation> operations;
+    };
+    void parse_all(std::string_view bytes, Turn& turn);
+    std::string compose(const Turn& turn, const net::ReplyArena& arena);
 
     const Options options_;
     store::ShardSet shards_;
@@ -74,9 +79,6 @@ class CommandServer {
     Statistics statistics_;
     RequestExecutor executor_;
 
-    std::deque<std::string> lines_;  // copies of upload lines, which outlive the parsed bytes
-    std::deque<protocol::Request> requests_;
-    std::vector<net::Operation> operations_;
     std::size_t pinned_ = 0;
     std::size_t deferred_ = 0;
 };

@@ -237,6 +237,22 @@ TEST(CommandStoreTest, AbandonedUploadsLeaveNothingBehind) {
     server.expect({{"get foo\r\n", "END\r\n"}});
 }
 
+TEST(CommandStoreTest, UploadsThatAreNotStoredLeaveNothingBehind) {
+    CommandServer server(
+        {.memory_limit = 16u << 20, .shards = 1, .evict = false, .upload_from = 1000});
+    server.expect({{"set foo 0 0 1\r\nx\r\n", "STORED\r\n"}});
+    const std::string value(900'000, 'v');
+    for (int round = 0; round < 50; ++round) {
+        server.expect({
+            {"add foo 0 0 900000\r\n" + value + "\r\n", "NOT_STORED\r\n"},
+            {"cas foo 0 0 900000 1\r\n" + value + "\r\n", "EXISTS\r\n"},
+            {"replace no 0 0 900000\r\n" + value + "\r\n", "NOT_STORED\r\n"},
+            {"set foo 0 0 900000\r\n" + value + "xx", "CLIENT_ERROR bad data chunk\r\n"},
+            {"get foo\r\n", "VALUE foo 0 1\r\nx\r\nEND\r\n"},
+        });
+    }
+}
+
 TEST(CommandStoreTest, CountsStoresThatWereAllocated) {
     CommandServer server;
     server.ask(
