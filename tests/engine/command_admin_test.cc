@@ -143,5 +143,20 @@ TEST(CommandAdminTest, WithoutAControlPlaneItsCommandsAreRefused) {
     server.executor().connection_closed({});
 }
 
+TEST(HousekeepingTest, ReclaimsWhatExpiredWithoutAnyTraffic) {
+    CommandServer server({.shards = 4});
+    for (int i = 0; i < 2000; ++i) {
+        server.ask("set key" + std::to_string(i) + " 0 5 1000\r\n" + std::string(1000, 'x') +
+                   "\r\n");
+    }
+    ASSERT_EQ(server.stat("curr_items"), 2000u);
+    server.pass_time(10);
+    int calls = 0;
+    while (server.executor().housekeep()) ++calls;
+    EXPECT_LT(server.stat("curr_items"), 2000u);
+    EXPECT_LT(calls, 10'000) << "each piece is bounded, and so is their number";
+    EXPECT_FALSE(server.executor().housekeep()) << "nothing to do until the clock moves";
+}
+
 }  // namespace
 }  // namespace shardmill::engine

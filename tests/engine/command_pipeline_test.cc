@@ -71,14 +71,15 @@ TEST(CommandPipelineTest, LargeValuesAreSentFromTheLogWhateverHappensToTheItem) 
     EXPECT_EQ(server.stat("pinned_bytes"), 0u);
 }
 
-TEST(CommandPipelineTest, PinnedValuesSurviveTheEvictionOfTheirItem) {
-    for (const std::size_t bytes :
-         {20'000u, 500'000u}) {  // in a shared segment, and in one of its own
+TEST(CommandPipelineTest, PinnedValuesSurviveTheReuseOfAllOtherMemory) {
+    constexpr std::size_t kSizes[] = {20'000, 500'000};
+    for (const std::size_t bytes : kSizes) {
         CommandServer server({.memory_limit = 16u << 20, .shards = 1});
         const std::string size = std::to_string(bytes);
         const std::string value(bytes, 'v');
         server.ask("set big 0 0 " + size + "\r\n" + value + "\r\n");
         const auto fill_the_memory_twice = [&server, &size, bytes] {
+            server.ask("delete big\r\n");
             for (std::size_t i = 0; i < (32u << 20) / bytes; ++i) {
                 server.ask("set fill" + std::to_string(i) + " 0 0 " + size + "\r\n" +
                            std::string(bytes, 'f') + "\r\n");
