@@ -49,6 +49,17 @@ inline constexpr std::uint32_t kItemClass = 1;
 /// Values from this size on are sent from the log instead of being copied into the reply.
 inline constexpr std::size_t kPinnedValueBytes = 16 * 1024;
 
+/// A turn whose replies have grown this large copies hardly anything any more: a few bytes of
+/// request can ask for the same value thousands of times.
+inline constexpr std::size_t kLargeReplies = 8u << 20;
+inline constexpr std::size_t kPinnedInLargeReplies = 512;
+
+inline bool is_copied(const CommandContext& context, std::size_t value_bytes) noexcept {
+    if (context.replies.text.size() < kLargeReplies) [[likely]]
+        return value_bytes < kPinnedValueBytes;
+    return value_bytes < kPinnedInLargeReplies;
+}
+
 /// Keeps `handle`'s value in place for sending and notes where in the reply it belongs; the CR LF
 /// behind it is left to the caller.
 void pin_value(CommandContext& context, net::Operation& operation, const store::Handle& handle);

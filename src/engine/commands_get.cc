@@ -15,7 +15,7 @@ void append_hit(CommandContext& context, net::Operation& operation, const Handle
                 std::optional<std::uint64_t> cas) noexcept {
     std::string& text = context.replies.text;
     const store::ItemView& item = handle.view;
-    if (item.value.size() < kPinnedValueBytes) [[likely]] {
+    if (is_copied(context, item.value.size())) [[likely]] {
         protocol::append_value(text, item.key, item.client_flags, item.value, cas);
         return;
     }

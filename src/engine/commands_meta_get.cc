@@ -46,7 +46,7 @@ void append_hit(CommandContext& context, net::Operation& operation, MetaItem& it
     const bool same_as_known = flags.has('C') && flags.compare_cas == handle.view.cas;
     const bool send_value = flags.has('v') && !same_as_known;
     std::string& text = context.replies.text;
-    if (!send_value || value.size() < kPinnedValueBytes) [[likely]] {
+    if (!send_value || is_copied(context, value.size())) [[likely]] {
         protocol::append_meta_get(text, request, item, send_value, value);
         return;
     }

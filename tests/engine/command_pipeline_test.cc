@@ -71,6 +71,22 @@ TEST(CommandPipelineTest, LargeValuesAreSentFromTheLogWhateverHappensToTheItem) 
     EXPECT_EQ(server.stat("pinned_bytes"), 0u);
 }
 
+TEST(CommandPipelineTest, AShortRequestForManyValuesIsNotCopiedOutInFull) {
+    CommandServer server;
+    const std::string value(10'000, 'v');
+    server.ask("set a 0 0 10000\r\n" + value + "\r\n");
+    constexpr int kKeys = 3000;
+    std::string get = "get";
+    std::string reply;
+    for (int i = 0; i < kKeys; ++i) {
+        get += " a";
+        reply += "VALUE a 0 10000\r\n" + value + "\r\n";
+    }
+    EXPECT_TRUE(server.ask(get + "\r\n") == reply + "END\r\n");
+    EXPECT_GT(server.last_pinned(), 1000u);
+    EXPECT_LT(server.last_pinned(), std::size_t{kKeys}) << "small replies are copied";
+}
+
 TEST(CommandPipelineTest, PinnedValuesSurviveTheReuseOfAllOtherMemory) {
     constexpr std::size_t kSizes[] = {20'000, 500'000};
     for (const std::size_t bytes : kSizes) {
