@@ -1,0 +1,116 @@
+#include "admin/control_loop.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace shardmill::admin {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(ControlLoopTest, RunsTasksInTheOrderOfPosting) {
+    ControlLoop loop;
+    std::string order;
+    for (const char c : {'a', 'b', 'c'}) {
+        loop.post([&order, c] { order += c; });
+    }
+    loop.post([&loop] { loop.stop(); });
+    loop.run();
+    EXPECT_EQ(order, "abc");
+}
+
+TEST(ControlLoopTest, TakesTasksFromManyThreads) {
+    ControlLoop loop;
+    constexpr int kThreads = 4;
+    constexpr int kTasks = 1000;
+    int done = 0;  // changed on the loop's thread alone
+    std::vector<std::jthread> posters;
+    for (int thread = 0; thread < kThreads; ++thread) {
+        posters.emplace_back([&] {
+            for (int n = 0; n < kTasks; ++n) {
+                loop.post([&] {
+                    if (++done == kThreads * kTasks) loop.stop();
+                });
+            }
+        });
+    }
+    loop.run();
+    EXPECT_EQ(done, kThreads * kTasks);
+}
+
+TEST(ControlLoopTest, TimersRunInTheOrderOfTheirTimes) {
+    ControlLoop loop;
+    std::string order;
+    loop.post_after(milliseconds(30), [&] {
+        order += 'b';
+        loop.stop();
+    });
+    loop.post_after(milliseconds(1), [&] { order += 'a'; });
+    loop.run();
+    EXPECT_EQ(order, "ab");
+}
+
+TEST(ControlLoopTest, ACancelledTimerDoesNotRun) {
+    ControlLoop loop;
+    bool ran = false;
+    const auto timer = loop.post_after(milliseconds(1), [&ran] { ran = true; });
+    loop.cancel(timer);
+    loop.cancel(timer);
+    loop.cancel(0);
+    loop.post_after(milliseconds(20), [&loop] { loop.stop(); });
+    loop.run();
+    EXPECT_FALSE(ran);
+}
+
+TEST(ControlLoopTest, ATimerCancelledByTheTaskBeforeItDoesNotRun) {
+    ControlLoop loop;
+    bool ran = false;
+    engine::ControlQueue::TimerId second = 0;
+    loop.post_after(milliseconds(1), [&] {
+        std::this_thread::sleep_for(milliseconds(5));  // the other one is due by now
+        loop.cancel(second);
+        loop.post([&loop] { loop.post_after(milliseconds(5), [&loop] { loop.stop(); }); });
+    });
+    second = loop.post_after(milliseconds(2), [&ran] { ran = true; });
+    loop.run();
+    EXPECT_FALSE(ran);
+}
+
+TEST(ControlLoopTest, TasksThatAreLeftAreDestroyedWithoutBeingRun) {
+    auto alive = std::make_shared<int>(1);
+    {
+        ControlLoop loop;
+        loop.post([alive] { ++*alive; });
+        loop.post_after(milliseconds(1), [alive] { ++*alive; });
+        loop.stop();
+        loop.run();
+    }
+    EXPECT_EQ(*alive, 1);
+    EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(ControlLoopTest, TermAsksToStopAndHupDoesNot) {
+    ControlLoop loop;
+    int asked = 0;
+    loop.handle_signals([&] {
+        ++asked;
+        loop.stop();
+    });
+    loop.post([] {
+        std::raise(SIGPIPE);
+        std::raise(SIGHUP);
+    });
+    loop.post([&] {
+        EXPECT_EQ(asked, 0);
+        std::raise(SIGTERM);
+    });
+    loop.run();
+    EXPECT_EQ(asked, 1);
+}
+
+}  // namespace
+}  // namespace shardmill::admin
