@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <cstdint>
 
 #include "uring/file.h"
 
@@ -27,6 +27,17 @@ constexpr std::uint64_t kWritebackWindow = 8u << 20;
 
 std::unexpected<FileError> failure(std::string_view action, const std::string& path) {
     return std::unexpected(make_file_error(action, path, errno));
+}
+
+/// What direct writes must be multiples of; more than most devices ask for.
+constexpr std::uint64_t kDirectAlign = 4096;
+/// Below this the page cache gathers better.
+constexpr std::size_t kDirectMin = 256u << 10;
+
+bool fits_direct(std::uint64_t offset, std::span<const char> bytes) noexcept {
+    return bytes.size() >= kDirectMin && bytes.size() % kDirectAlign == 0 &&
+           offset % kDirectAlign == 0 &&
+           reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectAlign == 0;
 }
 
 /// Repeats a call that a signal interrupted.
@@ -55,7 +66,9 @@ class Descriptor {
 
 class RealFile final : public File {
  public:
-    RealFile(std::string path, int fd) : File(std::move(path)), fd_(fd) {}
+    /// `direct_fd`: the same file opened with O_DIRECT, -1 where there is no such thing.
+    RealFile(std::string path, int fd, int direct_fd)
+        : File(std::move(path)), fd_(fd), direct_fd_(direct_fd) {}
 
     FileResult<std::uint64_t> size() const override {
         struct stat info{};
@@ -76,9 +89,15 @@ class RealFile final : public File {
  protected:
     FileResult<std::size_t> write_some_at(std::uint64_t offset,
                                           std::span<const char> bytes) override {
-        const std::size_t count = std::min(bytes.size(), kTransferMax);
-        const ssize_t written = retried(
-            [&] { return ::pwrite(fd_.get(), bytes.data(), count, static_cast<off_t>(offset)); });
+        bytes = bytes.first(std::min(bytes.size(), kTransferMax));
+        // Large aligned writes go past the page cache: no copy, and nothing useful is pushed out of
+        // it.
+        if (direct_fd_.get() >= 0 && fits_direct(offset, bytes)) {
+            const ssize_t written = write_to(direct_fd_.get(), offset, bytes);
+            if (written >= 0) return static_cast<std::size_t>(written);
+            if (errno != EINVAL) return failure("write", path());
+        }
+        const ssize_t written = write_to(fd_.get(), offset, bytes);
         if (written < 0) return failure("write", path());
         keep_writing_back(offset, static_cast<std::uint64_t>(written));
         return static_cast<std::size_t>(written);
@@ -93,6 +112,11 @@ class RealFile final : public File {
     }
 
  private:
+    static ssize_t write_to(int fd, std::uint64_t offset, std::span<const char> bytes) noexcept {
+        return retried(
+            [&] { return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+    }
+
     /// For sequential writing only. Errors are left for sync to report: the kernel keeps them.
     void keep_writing_back(std::uint64_t offset, std::uint64_t bytes) noexcept {
         if (offset != sequential_end_) return;
@@ -112,6 +136,7 @@ class RealFile final : public File {
     }
 
     Descriptor fd_;
+    Descriptor direct_fd_;
     std::uint64_t sequential_end_ = 0;
     std::uint64_t writeback_ = 0;
 };
@@ -130,14 +155,16 @@ class RealFileSystem final : public FileSystem {
         const int fd = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
         if (fd < 0) return failure("open", path);
         ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        return std::make_unique<RealFile>(path, fd);
+        return std::make_unique<RealFile>(path, fd, -1);
     }
 
     FileResult<std::unique_ptr<File>> create(const std::string& path) override {
         const int fd = retried(
             [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode); });
         if (fd < 0) return failure("create", path);
-        return std::make_unique<RealFile>(path, fd);
+        const int direct_fd =
+            retried([&] { return ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC); });
+        return std::make_unique<RealFile>(path, fd, direct_fd);
     }
 
     FileResult<void> rename(const std::string& from, const std::string& to) override {

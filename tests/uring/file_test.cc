@@ -95,6 +95,33 @@ TEST_F(FileTest, KeepsAllOfALargeFileWhileItWritesBack) {
     EXPECT_EQ(*file->size(), 50 * piece.size());
 }
 
+TEST_F(FileTest, MixesLargeAlignedWritesWithOthers) {
+    constexpr std::size_t kLarge = 1u << 20;
+    const std::unique_ptr<char, decltype(&std::free)> memory(
+        static_cast<char*>(std::aligned_alloc(4096, kLarge)), &std::free);
+    std::string expected;
+    const auto file = create("a");
+    const auto append = [&](std::span<const char> bytes) {
+        ASSERT_TRUE(file->append(bytes));
+        expected.append(bytes.data(), bytes.size());
+    };
+    for (int round = 0; round < 4; ++round) {
+        for (std::size_t i = 0; i < kLarge; ++i) {
+            memory.get()[i] = static_cast<char>(i * 31 % 251 + static_cast<std::size_t>(round));
+        }
+        append({memory.get(), kLarge});
+        // After this round nothing is aligned any more, after the next one it is again.
+        append({memory.get(), round % 2 == 0 ? std::size_t{1000} : std::size_t{3096}});
+        append({memory.get() + 4096, kLarge - 4096});
+    }
+    ASSERT_TRUE(file->sync());
+    std::string back(expected.size() + 1, '\0');
+    EXPECT_EQ(*file->read_at(0, back), expected.size());
+    back.pop_back();
+    EXPECT_TRUE(back == expected);
+    EXPECT_TRUE(read_back("a") == expected);
+}
+
 TEST_F(FileTest, CreatesOnlyWhatIsNotThereAndOpensOnlyWhatIs) {
     create("a");
     EXPECT_EQ(fs_.create(path("a")).error().code, EEXIST);
