@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "compute/plugin_loader.h"
 #include "engine/loader.h"
 #include "engine/stats_settings.h"
 #include "uring/file.h"
@@ -69,6 +70,11 @@ std::vector<net::Executor*> Engine::executors() {
 }
 
 std::expected<void, std::string> Engine::open() {
+    if (!config_.kernel_dir.empty()) {
+        for (const std::string& refused : compute::load_plugins(config_.kernel_dir, registry_)) {
+            base::log_error("{}", refused);
+        }
+    }
     if (auto opened = open_directory(); !opened) return opened;
     results_ = std::make_unique<JobResults>(catalog_.get());
     return load_contents();
