@@ -58,7 +58,7 @@ class DemoTest(unittest.TestCase):
             for workers in (1, 2):
                 with self.subTest(reactors=reactors, workers=workers):
                     self.check("--reactors", str(reactors), "--workers", str(workers), "--while-writing",
-                               "--rounds", "5")
+                               "--rounds", "2")
 
     def test_a_server_that_has_other_numbers_is_found_out(self):
         with harness.Server() as server:
