@@ -408,7 +408,7 @@ TEST(ServerTest, ForgetsManyConnectionsThatComeAndGo) {
     ServerConfig config = small_config();
     config.connections_max = 512;
     Running running(config);
-    constexpr int kConnections = 2000;
+    constexpr int kConnections = 10'000;
     std::vector<TestClient> clients;
     for (int i = 0; i < kConnections; ++i) {
         TestClient client = running.connect();
