@@ -357,13 +357,19 @@ TEST(ServerTest, DropsDeferredRepliesToConnectionsThatAreGone) {
     EXPECT_TRUE(eventually([&] { return (waiting = running.store.take_deferred()).has_value(); }));
     client.vanish();
     EXPECT_TRUE(eventually([&] { return running.store.closed == 1; }));
-    running.server.replier().reply(*waiting, "LATER\r\n");
-    // The slot has been given to somebody else by now.
+    // One of these has got the slot, and waits for an answer of its own.
     std::vector<TestClient> others;
-    for (int i = 0; i < 4; ++i) {
+    std::vector<ConnectionId> fresh;
+    for (int i = 0; i < 2; ++i) {
         others.push_back(running.connect());
-        EXPECT_EQ(others.back().ask("mn\r\n"), "MN\r\n");
+        EXPECT_TRUE(others.back().send("batch run y\r\n"));
+        std::optional<ConnectionId> id;
+        EXPECT_TRUE(eventually([&] { return (id = running.store.take_deferred()).has_value(); }));
+        fresh.push_back(*id);
     }
+    running.server.replier().reply(*waiting, "STALE\r\n");
+    for (const ConnectionId id : fresh) running.server.replier().reply(id, "FRESH\r\n");
+    for (TestClient& other : others) EXPECT_EQ(other.receive(7), "FRESH\r\n");
 }
 
 TEST(ServerTest, AnswersAHalfClosedClientThatWaitsForADeferredReply) {
