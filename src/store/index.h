@@ -181,6 +181,7 @@ class Index {
     }
 
     static std::uint32_t match(const std::uint64_t* slots, std::uint64_t tag) noexcept;
+    static std::uint32_t match_unlocked(const std::uint64_t* slots, std::uint64_t tag) noexcept;
     static SlotRef empty_in(std::uint64_t* bucket) noexcept;
     SlotRef make_room(std::uint32_t page, std::uint32_t bucket, int depth) noexcept;
     SlotRef place(std::uint32_t page, std::uint64_t hash, std::uint64_t word) noexcept;

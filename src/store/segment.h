@@ -32,9 +32,9 @@ struct alignas(64) Segment {
     std::uint32_t deadline = 0;        // latest exptime of its items, kNeverExpires if one has none
     std::uint32_t older = kNoSegment;  // neighbours in the queue
     std::uint32_t younger = kNoSegment;
-    std::uint32_t held_at = 0;  // position in the shard's list of held segments
-    std::uint16_t scan_pins = 0;
-    std::uint16_t read_pins = 0;
+    std::uint32_t held_at = 0;    // position in the shard's list of held segments
+    std::uint32_t read_pins = 0;  // replies on their way: as many as clients ask for
+    std::uint16_t scan_pins = 0;  // one per scan
     SegmentState state = SegmentState::Free;
     QueueId queue = QueueId::Small;
     bool jumbo = false;   // one large item, in pages of its own

@@ -260,6 +260,15 @@ TEST_F(ShardTest, APinnedValueKeepsItsBytesThroughDeleteAndEviction) {
     EXPECT_LE(pool_->charged_bytes(), pool_->memory_limit());
 }
 
+TEST_F(ShardTest, CountsAsManyPinsAsOneRequestCanAskFor) {
+    // One get may name the same large value a hundred thousand times.
+    ASSERT_TRUE(set("key", std::string(20'000, 'p')));
+    const std::uint32_t segment = shard_->find(hashed("key"), now_)->segment;
+    for (int i = 0; i < 100'000; ++i) shard_->pin(segment);
+    for (int i = 0; i < 100'000; ++i) shard_->unpin(segment);
+    EXPECT_EQ(get("key"), std::string(20'000, 'p'));
+}
+
 TEST_F(ShardTest, RefusesWhatCanNeverFit) {
     EXPECT_EQ(set("key", std::string(20u << 20, 'x')).error(), StoreError::TooLarge);
     EXPECT_EQ(shard_->reserve(3, 20u << 20, now_).error(), StoreError::TooLarge);
