@@ -7,8 +7,8 @@
 
 namespace shardmill::engine {
 
-/// A command that is answered by the control plane, not on a shard. Owns its text: the connection's buffers are gone
-/// by the time it is looked at.
+/// A command that is answered by the control plane, not on a shard. Owns its text: the connection's
+/// buffers are gone by the time it is looked at.
 struct ControlRequest {
     enum class Kind : std::uint8_t { Batch, Snapshot, StatsBatch, StatsSnapshot };
     Kind kind = Kind::Batch;
@@ -17,10 +17,11 @@ struct ControlRequest {
     net::ConnectionId connection{};
 };
 
-/// Where reactors hand such commands over. Called on reactor threads: queues and returns, never blocks. Every submitted
-/// request is answered exactly once through net::Replier, unless its connection closes first.
+/// Where reactors hand such commands over. Called on reactor threads: queues and returns, never
+/// blocks. Every submitted request is answered exactly once through net::Replier, unless its
+/// connection closes first.
 class ControlPort {
-   public:
+ public:
     virtual ~ControlPort() = default;
     virtual void submit(ControlRequest request) = 0;
     /// Waiters on behalf of this connection can be forgotten.

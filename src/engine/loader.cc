@@ -82,7 +82,8 @@ class Filler {
 };
 
 snapshot::Result<LoadReport> load_one(store::ShardSet& shards, const snapshot::Catalog& catalog,
-                                      const std::string& name, const LoadOptions& options) {
+                                      const std::string& name, const LoadOptions& options,
+                                      bool& halfway) {
     const std::uint64_t started_ns = base::monotonic_ns();
     auto opened = snapshot::SnapshotReader::open(catalog.fs(), catalog.directory(), name);
     if (!opened) return std::unexpected(std::move(opened.error()));
@@ -102,7 +103,12 @@ snapshot::Result<LoadReport> load_one(store::ShardSet& shards, const snapshot::C
             return true;
         });
     });
-    if (!read) return std::unexpected(std::move(read.error()));
+    if (!read) {
+        // Sound a moment ago: the disk is failing. Half of it is in the shards, so nothing else can
+        // be loaded over it.
+        halfway = true;
+        return std::unexpected(std::move(read.error()));
+    }
     LoadReport report{.name = name};
     filler.report(report);
     report.ms = (base::monotonic_ns() - started_ns) / 1'000'000;
@@ -140,10 +146,12 @@ std::expected<std::optional<LoadReport>, std::string> load_snapshot(
     if (!names) return std::unexpected(what_to_do(names.error().what));
     std::string last_problem;
     for (const std::string& name : *names) {
-        auto report = load_one(shards, catalog, name, options);
+        bool halfway = false;
+        auto report = load_one(shards, catalog, name, options, halfway);
         if (report) return std::move(*report);
         last_problem = std::move(report.error().what);
         base::log_error("snapshot {} cannot be loaded: {}", name, last_problem);
+        if (halfway) return std::unexpected(what_to_do(last_problem));
     }
     if (last_problem.empty() || options.on_broken == OnBrokenSnapshot::Empty) return std::nullopt;
     return std::unexpected(what_to_do(last_problem));
