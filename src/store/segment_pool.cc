@@ -32,7 +32,8 @@ void* reserve(std::uint64_t bytes) noexcept {
 SegmentPool::SegmentPool(const Config& config)
     : limit_(config.memory_limit),
       segment_bytes_(config.segment_bytes),
-      segment_shift_(static_cast<unsigned>(std::countr_zero(config.segment_bytes))) {
+      segment_shift_(static_cast<unsigned>(std::countr_zero(config.segment_bytes))),
+      sequence_(config.first_sequence) {
     SHARDMILL_ASSERT(std::has_single_bit(config.segment_bytes));
     // Addresses cost nothing: as many single units as the budget can pay for (those lent to scans
     // included), and for large items several times the budget, so that runs are found although

@@ -23,6 +23,7 @@ class SegmentPool {
         std::uint64_t memory_limit;    // bytes, the budget
         std::uint32_t segment_bytes;   // power of two, 64 KiB to 1 MiB
         std::uint64_t item_bytes_max;  // the largest item that must find contiguous addresses
+        std::uint64_t first_sequence = 1;
     };
 
     /// Throws std::system_error when the address range cannot be reserved.
@@ -94,7 +95,7 @@ class SegmentPool {
     char* base_ = nullptr;
     std::uint64_t reserved_bytes_ = 0;
     Segment* segments_ = nullptr;
-    std::atomic<std::uint64_t> sequence_{1};
+    std::atomic<std::uint64_t> sequence_;
     std::atomic<std::uint64_t> charged_{0};  // written under lock_, read by statistics
     std::atomic<bool> has_freed_{false};
 

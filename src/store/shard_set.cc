@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/clock.h"
+
 namespace shardmill::store {
 namespace {
 
@@ -29,6 +31,11 @@ std::uint32_t segment_bytes_for(std::uint64_t share) noexcept {
     return static_cast<std::uint32_t>(std::clamp(bytes, kSegmentBytesMin, kSegmentBytesMax));
 }
 
+/// A CAS that a client kept over a restart must not fit another item: sequences start from the
+/// clock, which they do not overtake unless more than 256 segments a second are filled for good.
+/// 40 bits last until 2106.
+std::uint64_t first_sequence() noexcept { return std::uint64_t{base::unix_now()} << 8; }
+
 }  // namespace
 
 ShardSet::ShardSet(const StoreConfig& config)
@@ -37,8 +44,11 @@ ShardSet::ShardSet(const StoreConfig& config)
     const std::uint64_t pools =
         std::min<std::uint64_t>((memory_limit_ + kPoolBytesMax - 1) / kPoolBytesMax, count_);
     for (std::uint64_t i = 0; i < pools; ++i) {
-        pools_.push_back(std::make_unique<SegmentPool>(SegmentPool::Config{
-            memory_limit_ / pools, segment_bytes_for(share), config.item_bytes_max}));
+        pools_.push_back(std::make_unique<SegmentPool>(
+            SegmentPool::Config{.memory_limit = memory_limit_ / pools,
+                                .segment_bytes = segment_bytes_for(share),
+                                .item_bytes_max = config.item_bytes_max,
+                                .first_sequence = first_sequence()}));
     }
     for (std::uint32_t id = 0; id < count_; ++id) {
         entries_.push_back(

@@ -4,17 +4,21 @@
 
 #include <thread>
 
+#include "base/clock.h"
+
 #include "shard_fixture.h"
 
 namespace shardmill::store {
 namespace {
 
 TEST_F(ShardTest, ACutShowsTheVersionsOfItsMoment) {
-    for (int i = 0; i < 3000; ++i) ASSERT_TRUE(set(fmt::format("key{}", i), fmt::format("old{}", i)));
+    for (int i = 0; i < 3000; ++i)
+        ASSERT_TRUE(set(fmt::format("key{}", i), fmt::format("old{}", i)));
     std::map<std::string, std::string> expected;
     for (int i = 0; i < 3000; ++i) expected[fmt::format("key{}", i)] = fmt::format("old{}", i);
     const ShardCut cut = shard_->take_cut(now_, std::make_shared<CutState>());
-    for (int i = 0; i < 3000; i += 3) ASSERT_TRUE(set(fmt::format("key{}", i), fmt::format("new{}", i)));
+    for (int i = 0; i < 3000; i += 3)
+        ASSERT_TRUE(set(fmt::format("key{}", i), fmt::format("new{}", i)));
     for (int i = 1; i < 3000; i += 3) ASSERT_TRUE(erase(fmt::format("key{}", i)));
     for (int i = 0; i < 1000; ++i) ASSERT_TRUE(set(fmt::format("later{}", i), "later"));
     EXPECT_EQ(contents(cut), expected);
@@ -54,11 +58,13 @@ TEST_F(ShardTest, ACutLeavesOutWhatHadExpiredAndWasFlushed) {
 TEST_F(ShardTest, EvictionDuringAScanEitherKeepsThePictureOrFailsTheScan) {
     make(4u << 20);
     std::map<std::string, std::string> expected;
-    for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(set(fmt::format("key{}", i), fmt::format("{:0100}", i)));
+    for (int i = 0; i < 20'000; ++i)
+        ASSERT_TRUE(set(fmt::format("key{}", i), fmt::format("{:0100}", i)));
     auto state = std::make_shared<CutState>();
     const ShardCut cut = shard_->take_cut(now_, state);
     // A little pressure: what eviction wants is lent to the scan.
-    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(set(fmt::format("more{}", i), std::string(100, 'm')));
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_TRUE(set(fmt::format("more{}", i), std::string(100, 'm')));
     EXPECT_FALSE(state->failed);
     EXPECT_EQ(contents(cut).size(), cut.items);
     release(cut);
@@ -67,12 +73,14 @@ TEST_F(ShardTest, EvictionDuringAScanEitherKeepsThePictureOrFailsTheScan) {
 
 TEST_F(ShardTest, AScanThatHoldsTooMuchFailsAndRequestsDoNot) {
     make(4u << 20);
-    for (int i = 0; i < 30'000; ++i) ASSERT_TRUE(set(fmt::format("key{}", i), std::string(100, 'v')));
+    for (int i = 0; i < 30'000; ++i)
+        ASSERT_TRUE(set(fmt::format("key{}", i), std::string(100, 'v')));
     auto state = std::make_shared<CutState>();
     const ShardCut cut = shard_->take_cut(now_, state);
     ASSERT_TRUE(cut.segments.front().claim());  // A worker is in the middle of this one.
     const std::string first(cut.segments.front().data, 64);
-    for (int i = 0; i < 60'000; ++i) ASSERT_TRUE(set(fmt::format("more{}", i), std::string(100, 'm')));
+    for (int i = 0; i < 60'000; ++i)
+        ASSERT_TRUE(set(fmt::format("more{}", i), std::string(100, 'm')));
     EXPECT_TRUE(state->failed);
     EXPECT_FALSE(cut.segments.back().claim());
     EXPECT_EQ(std::string_view(cut.segments.front().data, 64), first);
@@ -91,9 +99,19 @@ TEST_F(ShardTest, NothingIsWrittenInPlaceWhileAScanLooks) {
     release(cut);
 }
 
+TEST(ShardSetTest, ACasFromBeforeARestartIsSmallerThanAllLaterOnes) {
+    const auto first_cas = [] {
+        ShardSet shards({.memory_limit = 16u << 20, .shards = 1});
+        return shards.lock(0)->fresh_cas();
+    };
+    const std::uint64_t last_second = std::uint64_t{base::unix_now() - 1} << 32;
+    EXPECT_GT(first_cas(), last_second);
+    EXPECT_LT(first_cas(), std::uint64_t{1} << 63);
+}
+
 TEST(ShardSetTest, ACutIsConsistentOverShards) {
-    // A writer moves a unit between two counters on different shards, always first up on one, then down on the other.
-    // A consistent cut never sees the sum below what it was.
+    // A writer moves a unit between two counters on different shards, always first up on one, then
+    // down on the other. A consistent cut never sees the sum below what it was.
     ShardSet shards({.memory_limit = 64u << 20, .shards = 4});
     std::vector<std::string> keys;
     for (int i = 0; keys.size() < 4; ++i) {
@@ -105,7 +123,8 @@ TEST(ShardSetTest, ACutIsConsistentOverShards) {
         auto shard = shards.lock(shards.shard_of(hashed_key.hash));
         const auto existing = shard->find(hashed_key, kStart);
         const std::string text = fmt::format("{:08}", value);
-        ASSERT_TRUE(shard->put({.key = hashed_key, .value_head = text}, existing ? &*existing : nullptr, kStart));
+        ASSERT_TRUE(shard->put({.key = hashed_key, .value_head = text},
+                               existing ? &*existing : nullptr, kStart));
     };
     for (const std::string& key : keys) store(key, 100);
     std::atomic<bool> stop{false};
@@ -123,7 +142,9 @@ TEST(ShardSetTest, ACutIsConsistentOverShards) {
             const ShardCut cut = shards.collect_cut(shard);
             for (const PinnedSegment& segment : cut.segments) {
                 ASSERT_TRUE(segment.claim());
-                visit_items(segment, cut.now, [&](const ItemView& item) { sum += std::stoi(std::string(item.value)); });
+                visit_items(segment, cut.now, [&](const ItemView& item) {
+                    sum += std::stoi(std::string(item.value));
+                });
             }
             shards.release_cut(cut.segments);
         }
