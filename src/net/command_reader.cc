@@ -69,6 +69,7 @@ std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t
         switch (result.status) {
             case ParseStatus::Complete:
                 connection.swallow = result.swallow;
+                connection.turn_input += static_cast<std::uint32_t>(result.consumed);
                 at += take_command(connection, request, data + at, result.consumed);
                 break;
             case ParseStatus::NeedMore:
@@ -172,7 +173,6 @@ void CommandReader::parse_input(Connection& connection) noexcept {
     Buffer& input = connection.input;
     const std::size_t used = parse(connection, input.data(), input.size());
     input.begin += static_cast<std::uint32_t>(used);
-    connection.turn_input += static_cast<std::uint32_t>(used);
     connection.input_batch = batch_.serial();
     if (input.empty()) {
         batch_.retire(input);
@@ -218,7 +218,6 @@ void CommandReader::receive(Connection& connection, char* data, std::size_t byte
     }
     if (connection.input.empty() && !connection.stalled()) {
         const std::size_t used = parse(connection, data, bytes);
-        connection.turn_input += static_cast<std::uint32_t>(used);
         data += used;
         bytes -= used;
     }

@@ -42,7 +42,7 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     bool in_runnable = false;        // in the list of those with unparsed input for the next turn
     std::uint32_t arrival_mark = 0;  // see WaitPolicy
     std::uint32_t turn_operations = 0;  // in this turn
-    std::uint32_t turn_input = 0;       // bytes parsed in this turn
+    std::uint32_t turn_input = 0;       // bytes of commands parsed in this turn
     std::uint32_t operations_max =
         kFirstOperationsMax;        // allowed in a turn, adapted to reply sizes
     std::uint64_t turn_output = 0;  // bytes of replies in this turn

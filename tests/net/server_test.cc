@@ -1,92 +1,23 @@
 #include "net/server.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <condition_variable>
-#include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "fake_executor.h"
-#include "test_client.h"
+#include "running_server.h"
 
 namespace shardmill::net {
 namespace {
 
-using testing::FakeExecutors;
-using testing::FakeStore;
-using testing::TestClient;
-
-/// Waits until something another thread does has happened; false after ten seconds.
-bool eventually(const std::function<bool()>& happened) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!happened()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::yield();
-    }
-    return true;
-}
-
-ServerConfig small_config() {
-    ServerConfig config;
-    config.reactors = 2;
-    config.tcp_port = -1;
-    config.listen = {"127.0.0.1"};
-    config.connections_max = 64;
-    config.receive_buffers = 64;
-    return config;
-}
-
-/// A running server over a map. Checks at its end that everything lent out has come back.
-struct Running {
-    explicit Running(ServerConfig config = small_config())
-        : executors(store, config.reactors), server(config, executors.pointers()) {
-        const auto started = server.start();
-        EXPECT_TRUE(started.has_value()) << (started ? "" : started.error());
-        if (started && !server.bound().empty()) port = server.bound().front().port;
-    }
-    ~Running() {
-        server.stop();
-        EXPECT_EQ(store.uploads, 0);
-        EXPECT_EQ(store.pins, 0);
-        EXPECT_EQ(open_connections(), 0u);
-        EXPECT_EQ(total(&ConnectionCounters::buffer_bytes), 0u);
-    }
-    TestClient connect() { return TestClient::tcp(port); }
-    std::uint64_t total(std::atomic<std::uint64_t> ConnectionCounters::* member) {
-        std::uint64_t sum = 0;
-        for (std::uint32_t i = 0; i < server.reactors(); ++i) sum += server.counters(i).*member;
-        return sum;
-    }
-    std::uint64_t open_connections() { return total(&ConnectionCounters::current); }
-
-    FakeStore store;
-    FakeExecutors executors;
-    Server server;
-    std::uint16_t port = 0;
-};
-
-std::string set_command(const std::string& key, const std::string& value) {
-    return "set " + key + " 0 0 " + std::to_string(value.size()) + "\r\n" + value + "\r\n";
-}
-std::string value_reply(const std::string& key, const std::string& value) {
-    return "VALUE " + key + " 0 " + std::to_string(value.size()) + "\r\n" + value + "\r\n";
-}
-std::string patterned(std::size_t bytes, unsigned seed = 1) {
-    std::string text(bytes, '\0');
-    for (char& letter : text) {
-        seed = seed * 1664525u + 1013904223u;
-        letter = static_cast<char>('a' + (seed >> 24) % 26);
-    }
-    return text;
-}
+using namespace net::testing;
 
 TEST(ServerTest, AnswersSetAndGet) {
     Running running;
@@ -94,33 +25,6 @@ TEST(ServerTest, AnswersSetAndGet) {
     EXPECT_EQ(client.ask("set a 0 0 3\r\nabc\r\n"), "STORED\r\n");
     EXPECT_EQ(client.ask("get a\r\n", "END\r\n"), value_reply("a", "abc") + "END\r\n");
     EXPECT_EQ(client.ask("get nothing\r\n"), "END\r\n");
-}
-
-TEST(ServerTest, StartsAndStopsWithoutAnyConnection) {
-    for (int round = 0; round < 5; ++round) Running running;
-}
-
-TEST(ServerTest, StopsTwiceWithConnectionsOpen) {
-    Running running;
-    TestClient idle = running.connect();
-    TestClient partial = running.connect();
-    EXPECT_EQ(idle.ask("mn\r\n"), "MN\r\n");
-    EXPECT_TRUE(partial.send("get half"));
-    running.server.stop();
-    running.server.stop();
-    EXPECT_EQ(idle.receive_all(), "");
-}
-
-TEST(ServerTest, SpreadsConnectionsOverAllReactors) {
-    ServerConfig config = small_config();
-    config.reactors = 3;
-    Running running(config);
-    std::vector<TestClient> clients;
-    for (int i = 0; i < 6; ++i) {
-        clients.push_back(running.connect());
-        EXPECT_EQ(clients.back().ask("mn\r\n"), "MN\r\n");
-    }
-    for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(running.server.counters(i).current, 2u) << i;
 }
 
 TEST(ServerTest, AnswersPipelinesOfAnyDepthInOrder) {
@@ -213,45 +117,6 @@ TEST(ServerTest, ReportsABadDataChunkAfterAnUpload) {
     EXPECT_EQ(client.ask("get a\r\n"), "END\r\n");
 }
 
-TEST(ServerTest, AbandonsTheUploadOfAClientThatVanishes) {
-    Running running;
-    for (const bool reset : {false, true}) {
-        const int abandoned = running.store.abandoned;
-        TestClient client = running.connect();
-        EXPECT_TRUE(client.send("set a 0 0 500000\r\n" + patterned(100'000)));
-        EXPECT_TRUE(eventually([&] { return running.store.uploads == 1; }));
-        reset ? client.vanish() : client.close();
-        EXPECT_TRUE(eventually([&] { return running.store.abandoned == abandoned + 1; }));
-        EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
-    }
-}
-
-TEST(ServerTest, AnswersAHalfClosedClientBeforeClosing) {
-    Running running;
-    running.store.put("k", patterned(3000));
-    TestClient client = running.connect();
-    EXPECT_TRUE(client.send("get k\r\nget k\r\nget incompl"));
-    client.half_close();
-    const std::string reply = value_reply("k", patterned(3000)) + "END\r\n";
-    EXPECT_EQ(client.receive_all(), reply + reply);
-}
-
-TEST(ServerTest, ClosesAfterQuitAndAnswersWhatCameBefore) {
-    Running running;
-    TestClient client = running.connect();
-    EXPECT_TRUE(client.send("mn\r\nquit\r\nmn\r\n"));
-    EXPECT_EQ(client.receive(4), "MN\r\n");
-    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
-}
-
-TEST(ServerTest, ClosesOnAnOverlongLine) {
-    Running running;
-    TestClient client = running.connect();
-    EXPECT_TRUE(client.send("mn\r\n" + std::string(5000, 'x')));
-    EXPECT_EQ(client.receive(4), "MN\r\n");
-    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
-}
-
 TEST(ServerTest, AnswersAGetOfVeryManyKeys) {
     ServerConfig config = small_config();
     config.output_bytes_max = 64 << 10;
@@ -321,17 +186,6 @@ TEST(ServerTest, BoundsWhatItKeepsForASlowReader) {
     sender.join();
 }
 
-TEST(ServerTest, ReleasesEverythingOfAReaderThatVanishes) {
-    Running running;
-    running.store.put("large", patterned(1 << 20));
-    TestClient client = running.connect();
-    for (int i = 0; i < 20; ++i) EXPECT_TRUE(client.send("get large\r\n"));
-    EXPECT_TRUE(eventually([&] { return running.store.pins > 0; }));
-    client.vanish();
-    EXPECT_TRUE(eventually([&] { return running.store.pins == 0; }));
-    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
-}
-
 TEST(ServerTest, HoldsBackEverythingBehindADeferredCommand) {
     Running running;
     TestClient client = running.connect();
@@ -383,69 +237,6 @@ TEST(ServerTest, AnswersAHalfClosedClientThatWaitsForADeferredReply) {
     EXPECT_EQ(client.receive_all(), "LATER\r\nMN\r\n");
 }
 
-TEST(ServerTest, StopsWhileARepliesAreDeferred) {
-    Running running;
-    TestClient client = running.connect();
-    EXPECT_TRUE(client.send("batch run x\r\n"));
-    EXPECT_TRUE(eventually([&] { return running.store.take_deferred().has_value(); }));
-    running.server.stop();
-    EXPECT_EQ(running.store.closed, 1);
-}
-
-TEST(ServerTest, TellsClientsOverTheLimitAndDropsThem) {
-    ServerConfig config = small_config();
-    config.connections_max = 3;
-    Running running(config);
-    std::vector<TestClient> clients;
-    for (int i = 0; i < 3; ++i) {
-        clients.push_back(running.connect());
-        EXPECT_EQ(clients.back().ask("mn\r\n"), "MN\r\n");
-    }
-    for (int i = 0; i < 5; ++i) {
-        EXPECT_EQ(running.connect().receive_all(), "ERROR Too many open connections\r\n");
-    }
-    EXPECT_EQ(running.total(&ConnectionCounters::rejected), 5u);
-    clients.pop_back();
-    EXPECT_TRUE(eventually([&] { return running.open_connections() == 2; }));
-    EXPECT_EQ(running.connect().ask("mn\r\n"), "MN\r\n");
-}
-
-TEST(ServerTest, ForgetsManyConnectionsThatComeAndGo) {
-    ServerConfig config = small_config();
-    config.connections_max = 512;
-    Running running(config);
-    constexpr int kConnections = 10'000;
-    std::vector<TestClient> clients;
-    for (int i = 0; i < kConnections; ++i) {
-        TestClient client = running.connect();
-        ASSERT_TRUE(client.connected());
-        switch (i % 5) {
-            case 0:
-                EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
-                break;
-            case 1:
-                EXPECT_TRUE(client.send("set a 0 0 100000\r\npart of it"));
-                break;
-            case 2:
-                EXPECT_TRUE(client.send("get half a li"));
-                break;
-            case 3:
-                client.vanish();
-                break;
-            default:
-                break;
-        }
-        if (i % 7 == 0 && clients.size() < 100) clients.push_back(std::move(client));
-        if (i % 211 == 0) clients.clear();
-    }
-    clients.clear();
-    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
-    EXPECT_TRUE(eventually([&] { return running.store.uploads == 0; }));
-    EXPECT_EQ(
-        running.total(&ConnectionCounters::total) + running.total(&ConnectionCounters::rejected),
-        static_cast<std::uint64_t>(kConnections));
-}
-
 TEST(ServerTest, LetsNobodyStarveBesideAGreedyClient) {
     Running running(small_config());
     running.store.put("k", patterned(100));
@@ -462,69 +253,6 @@ TEST(ServerTest, LetsNobodyStarveBesideAGreedyClient) {
     }
     sender.join();
     reader.join();
-}
-
-TEST(ServerTest, ServesAUnixSocketAndReplacesAStaleFile) {
-    const std::string path =
-        ::testing::TempDir() + "shardmill-net-test-" + std::to_string(::getpid());
-    ServerConfig config = small_config();
-    config.unix_path = path;
-    for (int round = 0; round < 2; ++round) {
-        Running running(config);
-        EXPECT_EQ(running.server.bound().front().kind, BoundAddress::Kind::Unix);
-        TestClient client = TestClient::unix_socket(path);
-        EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
-        FakeStore store;
-        FakeExecutors executors(store, config.reactors);
-        Server second(config, executors.pointers());
-        const auto started = second.start();
-        ASSERT_FALSE(started.has_value());
-        EXPECT_NE(started.error().find("another program listens there"), std::string::npos);
-    }
-    ::unlink(path.c_str());
-}
-
-TEST(ServerTest, ListensOnBothFamiliesWithOneEphemeralPort) {
-    ServerConfig config = small_config();
-    config.listen.clear();
-    Running running(config);
-    for (const BoundAddress& address : running.server.bound()) {
-        EXPECT_EQ(address.port, running.port);
-        const bool v6 = address.kind == BoundAddress::Kind::Tcp6;
-        TestClient client = TestClient::tcp(running.port, v6 ? "::1" : "127.0.0.1");
-        EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
-    }
-}
-
-TEST(ServerTest, SaysWhatToDoWhenThePortIsTaken) {
-    Running running;
-    ServerConfig config = small_config();
-    config.tcp_port = running.port;
-    FakeStore store;
-    FakeExecutors executors(store, config.reactors);
-    Server second(config, executors.pointers());
-    const auto started = second.start();
-    ASSERT_FALSE(started.has_value());
-    EXPECT_NE(started.error().find("choose another port with -p"), std::string::npos)
-        << started.error();
-}
-
-TEST(ServerTest, RunsTasksOfAReactorInTheOrderOfPosting) {
-    Running running;
-    std::mutex mutex;
-    std::condition_variable done;
-    std::vector<int> order;
-    for (int i = 0; i < 1000; ++i) {
-        running.server.tasks(1).post([&, i] {
-            const std::lock_guard lock(mutex);
-            order.push_back(i);
-            done.notify_one();
-        });
-    }
-    std::unique_lock lock(mutex);
-    EXPECT_TRUE(
-        done.wait_for(lock, std::chrono::seconds(10), [&] { return order.size() == 1000; }));
-    EXPECT_TRUE(std::ranges::is_sorted(order));
 }
 
 /// The same conversation with every optional feature switched off.
