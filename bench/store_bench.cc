@@ -1,4 +1,5 @@
-// Micro benches of the store: look-ups warm and cold, stores, and the walk a scan makes. One shard, one thread.
+// Micro benches of the store: look-ups warm and cold, stores, and the walk a scan makes. One shard,
+// one thread.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -20,7 +21,8 @@ constexpr std::uint32_t kNow = 1'700'000'000;
 constexpr std::size_t kKeyBytes = 24;
 
 struct Filled {
-    explicit Filled(std::size_t items) : pool({1u << 30, 1u << 20, 1u << 20}), shard(0, pool, {1u << 30, true}) {
+    explicit Filled(std::size_t items)
+        : pool({1u << 30, 1u << 20, 1u << 20}), shard(0, pool, {1u << 30, true}) {
         keys.reserve(items);
         for (std::size_t i = 0; i < items; ++i) keys.push_back(fmt::format("key:{:020}", i));
         for (const std::string& key : keys) put(key);
@@ -29,8 +31,8 @@ struct Filled {
     void put(const std::string& key) {
         const HashedKey hashed_key = hashed(key);
         const auto existing = shard.find(hashed_key, kNow);
-        const auto stored =
-            shard.put({.key = hashed_key, .value_head = value}, existing ? &*existing : nullptr, kNow);
+        const auto stored = shard.put({.key = hashed_key, .value_head = value},
+                                      existing ? &*existing : nullptr, kNow);
         SHARDMILL_ASSERT(stored.has_value());
     }
 
@@ -64,7 +66,8 @@ std::vector<std::array<char, kKeyBytes>> random_requests(const Filled& store) {
 void find(benchmark::State& state) {
     Filled& store = filled(static_cast<std::size_t>(state.range(0)));
     const auto batch = static_cast<std::size_t>(state.range(1));
-    // The keys of requests lie in order in a receive buffer: looking them up here must not cost a miss of its own.
+    // The keys of requests lie in order in a receive buffer: looking them up here must not cost a
+    // miss of its own.
     const std::vector<std::array<char, kKeyBytes>> requests = random_requests(store);
     std::size_t next = 0;
     std::vector<HashedKey> keys(batch);
@@ -84,7 +87,11 @@ void find(benchmark::State& state) {
     }
     state.SetItemsProcessed(state.iterations() * state.range(1));
 }
-BENCHMARK(find)->Args({1000, 16})->Args({1'000'000, 1})->Args({1'000'000, 16})->Args({1'000'000, 64});
+BENCHMARK(find)
+    ->Args({1000, 16})
+    ->Args({1'000'000, 1})
+    ->Args({1'000'000, 16})
+    ->Args({1'000'000, 64});
 
 void put_same_size(benchmark::State& state) {
     Filled& store = filled(static_cast<std::size_t>(state.range(0)));

@@ -40,8 +40,10 @@ TEST(Base64Test, EncodesIntoABuffer) {
     for (const char* bytes : {"", "f", "fo", "foo", "foob"}) {
         char room[8];
         const char* end = base64_encode(std::string_view(bytes), room);
-        EXPECT_EQ(std::string_view(room, static_cast<std::size_t>(end - room)), base64_encode(bytes));
-        EXPECT_EQ(static_cast<std::size_t>(end - room), base64_text_bytes(std::string_view(bytes).size()));
+        EXPECT_EQ(std::string_view(room, static_cast<std::size_t>(end - room)),
+                  base64_encode(bytes));
+        EXPECT_EQ(static_cast<std::size_t>(end - room),
+                  base64_text_bytes(std::string_view(bytes).size()));
     }
 }
 

@@ -8,7 +8,8 @@ namespace shardmill::base {
 namespace {
 
 TEST(NumberTest, ParsesWholeTextsOnly) {
-    EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615"), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615"),
+              std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(parse_number<std::int32_t>("-1"), -1);
     for (const char* text : {"", " 1", "1 ", "+1", "0x1", "18446744073709551616", "-1", "1.5"}) {
         EXPECT_EQ(parse_number<std::uint64_t>(text), std::nullopt) << text;

@@ -9,7 +9,7 @@ namespace shardmill::store {
 namespace {
 
 class IndexTest : public testing::Test {
-   protected:
+ protected:
     void add(std::uint64_t hash) {
         const std::uint64_t location = 4 * (hashes_.size() + 1);
         hashes_[location] = hash;
@@ -20,7 +20,8 @@ class IndexTest : public testing::Test {
                            [](std::uint64_t) { FAIL() << "a key was dropped"; });
     }
     void expect_all() {
-        for (const auto& [location, hash] : hashes_) ASSERT_NE(index_.find_location(hash, location), nullptr);
+        for (const auto& [location, hash] : hashes_)
+            ASSERT_NE(index_.find_location(hash, location), nullptr);
     }
 
     SegmentPool pool_{{64u << 20, 64u << 10, 1u << 20}};

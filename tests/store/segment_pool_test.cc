@@ -12,7 +12,7 @@ constexpr std::uint64_t kLimit = 4u << 20;
 constexpr std::uint32_t kSegment = 64u << 10;
 
 class SegmentPoolTest : public testing::Test {
-   protected:
+ protected:
     SegmentPool pool_{{kLimit, kSegment, 1u << 20}};
 };
 

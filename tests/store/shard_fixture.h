@@ -17,8 +17,10 @@ inline HashedKey hashed(std::string_view key) { return {key, base::hash_key(key)
 
 /// One shard over a pool of its own.
 class ShardTest : public testing::Test {
-   protected:
-    static SegmentPool::Config pool_config(std::uint64_t bytes) { return {bytes, 64u << 10, 1u << 20}; }
+ protected:
+    static SegmentPool::Config pool_config(std::uint64_t bytes) {
+        return {bytes, 64u << 10, 1u << 20};
+    }
 
     void make(std::uint64_t bytes, bool evict = true) {
         shard_.reset();
@@ -27,11 +29,12 @@ class ShardTest : public testing::Test {
     }
     void SetUp() override { make(16u << 20); }
 
-    std::expected<Handle, StoreError> set(std::string_view key, std::string_view value, std::uint32_t exptime = 0,
-                                          std::uint32_t flags = 0) {
+    std::expected<Handle, StoreError> set(std::string_view key, std::string_view value,
+                                          std::uint32_t exptime = 0, std::uint32_t flags = 0) {
         const auto existing = shard_->find(hashed(key), now_);
-        return shard_->put({.key = hashed(key), .value_head = value, .client_flags = flags, .exptime = exptime},
-                           existing ? &*existing : nullptr, now_);
+        return shard_->put(
+            {.key = hashed(key), .value_head = value, .client_flags = flags, .exptime = exptime},
+            existing ? &*existing : nullptr, now_);
     }
     std::optional<std::string> get(std::string_view key) {
         const auto handle = shard_->find(hashed(key), now_);

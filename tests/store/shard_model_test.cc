@@ -17,7 +17,7 @@ struct Expected {
 };
 
 class ShardModelTest : public ShardTest, public testing::WithParamInterface<unsigned> {
-   protected:
+ protected:
     using Model = std::map<std::string, Expected>;
 
     struct LiveCut {
@@ -25,7 +25,9 @@ class ShardModelTest : public ShardTest, public testing::WithParamInterface<unsi
         std::map<std::string, std::string> expected;
     };
 
-    std::uint32_t random(std::uint32_t below) { return static_cast<std::uint32_t>(random_() % below); }
+    std::uint32_t random(std::uint32_t below) {
+        return static_cast<std::uint32_t>(random_() % below);
+    }
     std::string random_key() { return fmt::format("key{}", random(keys_)); }
     std::string random_value() {
         std::uint32_t bytes = random(60);
@@ -76,7 +78,8 @@ class ShardModelTest : public ShardTest, public testing::WithParamInterface<unsi
 void ShardModelTest::begin_cut() {
     LiveCut live{.cut = shard_->take_cut(now_, std::make_shared<CutState>()), .expected = {}};
     if (evicting_) {
-        live.expected = contents(live.cut, false);  // What is left of the model is only known by looking.
+        live.expected =
+            contents(live.cut, false);  // What is left of the model is only known by looking.
     } else {
         for (const auto& [key, expected] : model_) live.expected[key] = expected.value;
     }
@@ -103,9 +106,11 @@ void ShardModelTest::step() {
         case 2:
         case 3: {
             const Expected item{random_value(), random_exptime(), random(2) * random(100), 0};
-            const auto stored = shard_->put(
-                {.key = hashed(key), .value_head = item.value, .client_flags = item.flags, .exptime = item.exptime},
-                handle ? &*handle : nullptr, now_);
+            const auto stored = shard_->put({.key = hashed(key),
+                                             .value_head = item.value,
+                                             .client_flags = item.flags,
+                                             .exptime = item.exptime},
+                                            handle ? &*handle : nullptr, now_);
             ASSERT_TRUE(stored);
             const std::uint64_t before = model_.contains(key) ? model_[key].shown_cas : 0;
             if (before != 0) {
@@ -134,8 +139,11 @@ void ShardModelTest::step() {
             if (handle && handle->view.value.size() < 200'000) {
                 const std::string tail = random_value();
                 const Expected old = model_[key];
-                ASSERT_TRUE(shard_->put({.key = hashed(key), .value_head = handle->view.value, .value_tail = tail,
-                                         .client_flags = old.flags, .exptime = old.exptime},
+                ASSERT_TRUE(shard_->put({.key = hashed(key),
+                                         .value_head = handle->view.value,
+                                         .value_tail = tail,
+                                         .client_flags = old.flags,
+                                         .exptime = old.exptime},
                                         &*handle, now_));
                 model_[key] = {old.value + tail, old.exptime, old.flags, 0};
             }
@@ -160,7 +168,8 @@ void ShardModelTest::step() {
                 break;
             }
             const auto existing = shard_->find(hashed(key), now_);
-            ASSERT_TRUE(shard_->commit(*reservation, {.key = hashed(key)}, existing ? &*existing : nullptr, now_));
+            ASSERT_TRUE(shard_->commit(*reservation, {.key = hashed(key)},
+                                       existing ? &*existing : nullptr, now_));
             model_[key] = {value, 0, 0, 0};
             break;
         }

@@ -36,7 +36,8 @@ TEST_F(ShardTest, KeepsValuesOfEverySizeUpToJumbo) {
 }
 
 TEST_F(ShardTest, ReplacingFreesTheOldItem) {
-    for (int i = 0; i < 200; ++i) ASSERT_TRUE(set("key", std::string(static_cast<std::size_t>(i), 'x')));
+    for (int i = 0; i < 200; ++i)
+        ASSERT_TRUE(set("key", std::string(static_cast<std::size_t>(i), 'x')));
     EXPECT_EQ(get("key"), std::string(199, 'x'));
     EXPECT_EQ(shard_->stats().items, 1u);
     EXPECT_LT(shard_->stats().item_bytes, 300u);
@@ -91,7 +92,8 @@ TEST_F(ShardTest, SetBitsMarksStaleAndGivesANewCasWhenAsked) {
     ASSERT_TRUE(marked);
     EXPECT_TRUE(marked->view.header.has(ItemHeader::kWin));
     EXPECT_EQ(marked->view.cas, cas);
-    marked = shard_->set_bits(*marked, ItemHeader::kStale, ItemHeader::kWin, now_, shard_->fresh_cas());
+    marked =
+        shard_->set_bits(*marked, ItemHeader::kStale, ItemHeader::kWin, now_, shard_->fresh_cas());
     ASSERT_TRUE(marked);
     EXPECT_TRUE(marked->view.header.has(ItemHeader::kStale));
     EXPECT_FALSE(marked->view.header.has(ItemHeader::kWin));
@@ -102,7 +104,9 @@ TEST_F(ShardTest, SetBitsMarksStaleAndGivesANewCasWhenAsked) {
 TEST_F(ShardTest, AppendsToAValueThatLiesInTheLog) {
     ASSERT_TRUE(set("key", "head"));
     const auto handle = shard_->find(hashed("key"), now_);
-    ASSERT_TRUE(shard_->put({.key = hashed("key"), .value_head = handle->view.value, .value_tail = "tail"}, &*handle, now_));
+    ASSERT_TRUE(
+        shard_->put({.key = hashed("key"), .value_head = handle->view.value, .value_tail = "tail"},
+                    &*handle, now_));
     EXPECT_EQ(get("key"), "headtail");
 }
 
@@ -128,7 +132,8 @@ TEST_F(ShardTest, AShownCasSurvivesBeingMoved) {
 TEST_F(ShardTest, StaysWithinItsMemory) {
     make(4u << 20);
     for (int i = 0; i < 200'000; ++i) {
-        ASSERT_TRUE(set(fmt::format("key{}", i), std::string(static_cast<std::size_t>(i % 300), 'v')));
+        ASSERT_TRUE(
+            set(fmt::format("key{}", i), std::string(static_cast<std::size_t>(i % 300), 'v')));
         ASSERT_LE(pool_->charged_bytes(), pool_->memory_limit());
     }
     const ShardStats stats = shard_->stats();
@@ -185,7 +190,8 @@ TEST_F(ShardTest, ReusesTheSpaceOfExpiredItemsBeforeEvicting) {
     make(4u << 20);
     ASSERT_TRUE(set("forever", "stays"));
     for (int round = 0; round < 20; ++round) {
-        for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(set(fmt::format("k{}-{}", round, i), std::string(100, 'v'), now_ + 5));
+        for (int i = 0; i < 10'000; ++i)
+            ASSERT_TRUE(set(fmt::format("k{}-{}", round, i), std::string(100, 'v'), now_ + 5));
         now_ += 10;
         while (shard_->housekeep(now_)) {
         }
@@ -226,7 +232,9 @@ TEST_F(ShardTest, AReservationIsInvisibleUntilCommitted) {
     ASSERT_TRUE(reservation);
     std::memcpy(reservation->value, value.data(), value.size());
     EXPECT_EQ(get("key"), std::nullopt);
-    ASSERT_TRUE(shard_->commit(*reservation, {.key = hashed("key"), .client_flags = 5, .exptime = now_ + 100}, nullptr, now_));
+    ASSERT_TRUE(shard_->commit(*reservation,
+                               {.key = hashed("key"), .client_flags = 5, .exptime = now_ + 100},
+                               nullptr, now_));
     EXPECT_EQ(get("key"), value);
     const ShardCut cut = shard_->take_cut(now_, std::make_shared<CutState>());
     EXPECT_EQ(contents(cut), (std::map<std::string, std::string>{{"key", value}}));
