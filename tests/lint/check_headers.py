@@ -9,9 +9,12 @@ import sys
 
 
 def compile_header(header, compiler, includes):
-    command = [*compiler, "-std=c++23", "-fsyntax-only", "-x", "c++", *includes, str(header)]
-    if header.suffix == ".h" and header.parent.name == "shardmill":
-        command[1] = "-std=c++17"  # What plug-ins include must not ask for the newest language.
+    # The kernel contract is C, and plug-ins may be C++20; everything else is the project's own C++23.
+    language, standard = {
+        "kernel.h": ("c", "c11"),
+        "kernel.hpp": ("c++", "c++20"),
+    }.get(header.name if header.parent.name == "shardmill" else "", ("c++", "c++23"))
+    command = [*compiler, "-x", language, f"-std={standard}", "-fsyntax-only", *includes, str(header)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stderr if result.returncode else None
 
