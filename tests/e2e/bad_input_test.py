@@ -106,7 +106,15 @@ class VanishingClientsTest(harness.ServerCase):
     def connections(self):
         return int(self.watch.stats()["curr_connections"])
 
+    def taken(self):
+        """Connections that the server has ever taken or refused."""
+        stats = self.watch.stats()
+        return int(stats["total_connections"]) + int(stats["rejected_connections"])
+
     def settled(self, before):
+        """Waits until the server has seen all connections come and, but for `before`, go."""
+        opened = self.server.opened
+        self.assertTrue(harness.wait_for(lambda: self.taken() >= opened), f"{self.taken()} of {opened} were taken")
         self.assertTrue(harness.wait_for(lambda: self.connections() <= before), self.connections())
 
     def vanish_in_values(self, count):

@@ -166,6 +166,7 @@ class Server:
             self.command += ["-o", ",".join(extended)]
         self.process = None
         self.output = None
+        self.opened = 0  # connections
 
     @property
     def address(self):
@@ -194,7 +195,9 @@ class Server:
                 time.sleep(0.01)
 
     def connect(self):
-        return Connection(self.address)
+        connection = Connection(self.address)
+        self.opened += 1
+        return connection
 
     def text(self):
         """What the server has written so far."""
