@@ -109,6 +109,11 @@ void run_invalid(AdminContext& context, net::Operation& operation) noexcept {
     context.replies.text.append(operation.request->error);
 }
 
+/// A command that this server has no use for (yet).
+void run_unknown(AdminContext& context, net::Operation& operation) noexcept {
+    reply(context, operation, protocol::replies::kError);
+}
+
 constexpr std::size_t kFirst = static_cast<std::size_t>(Verb::MetaNoop);
 constexpr std::size_t kCount = static_cast<std::size_t>(Verb::Invalid) - kFirst + 1;
 
@@ -126,6 +131,13 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::Quit, run_quit);
     set(Verb::Batch, run_batch);
     set(Verb::Snapshot, run_snapshot);
+    set(Verb::CacheMemlimit, run_unknown);
+    set(Verb::Slabs, run_unknown);
+    set(Verb::Lru, run_unknown);
+    set(Verb::LruCrawler, run_unknown);
+    set(Verb::Extstore, run_unknown);
+    set(Verb::RefreshCerts, run_unknown);
+    set(Verb::Watch, run_unknown);
     set(Verb::Invalid, run_invalid);
     return table;
 }

@@ -38,6 +38,13 @@ enum class Verb : std::uint8_t {
     Quit,
     Batch,
     Snapshot,
+    CacheMemlimit,
+    Slabs,
+    Lru,
+    LruCrawler,
+    Extstore,
+    RefreshCerts,
+    Watch,
     Invalid,
 };
 
@@ -52,7 +59,8 @@ constexpr bool has_value(Verb verb) noexcept {
 /// True for the verbs whose answer may come later and from another thread. A connection parses
 /// nothing behind such a command until it is answered.
 constexpr bool may_defer(Verb verb) noexcept {
-    return verb == Verb::Batch || verb == Verb::Snapshot || verb == Verb::Stats;
+    return verb == Verb::Batch || verb == Verb::Snapshot || verb == Verb::Stats ||
+           verb == Verb::LruCrawler || verb == Verb::RefreshCerts || verb == Verb::Watch;
 }
 
 /// Mode of `ms` (token of M); for classic storage commands it follows from the verb.
@@ -96,7 +104,7 @@ struct Request {
     std::string_view sent_key;   // meta: the key as sent
     std::string_view more_keys;  // get(s), gat(s): the line after the first key, for `next_key`
     std::string_view value;      // has_value: the data block, if complete in the parsed bytes
-    std::string_view arguments;  // stats, batch, snapshot, shutdown: the rest of the line, trimmed
+    std::string_view arguments;  // verbs without a key: the rest of the line, trimmed
     std::string_view payload;    // batch with payload=: the text that followed the line
     std::string_view error;      // Invalid: the whole reply, static text; empty: none (noreply)
     char decoded_key[256];       // storage behind `key` where binary_key

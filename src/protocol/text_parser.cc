@@ -113,7 +113,8 @@ ParseResult parse_storage(const TextLine& line, Verb verb, Request& request) noe
     return take_block(line, request);
 }
 
-/// Takes the old hold time and noreply behind the key; more than that is a mistake (memccapable insists on it).
+/// Takes the old hold time and noreply behind the key; more than that is a mistake (memccapable
+/// insists on it).
 ParseResult parse_delete(const TextLine& line, Verb verb, Request& request) noexcept {
     const Tokens tokens(line);
     if (tokens.count() < 2 || tokens.count() > 4) return invalid(line, request, replies::kBadLine);
@@ -280,8 +281,10 @@ ParseResult parse_flush_all(const TextLine& line, const Tokens& tokens, Request&
     return complete(line);
 }
 
-ParseResult parse_shutdown(const TextLine& line, const Tokens& tokens, Request& request) noexcept {
-    request.arguments = trim(tokens[0].data() + tokens[0].size(), line.end);
+/// What follows the word is for the executor, noreply excepted.
+ParseResult parse_arguments(const TextLine& line, const Tokens& tokens, Request& request) noexcept {
+    const char* end = request.no_reply ? tokens.last().data() : line.end;
+    request.arguments = trim(tokens[0].data() + tokens[0].size(), end);
     return complete(line);
 }
 
@@ -294,7 +297,14 @@ struct AdminCommand {
 constexpr std::array kAdminCommands = {
     AdminCommand{"verbosity", Verb::Verbosity, parse_verbosity},
     AdminCommand{"flush_all", Verb::FlushAll, parse_flush_all},
-    AdminCommand{"shutdown", Verb::Shutdown, parse_shutdown},
+    AdminCommand{"shutdown", Verb::Shutdown, parse_arguments},
+    AdminCommand{"cache_memlimit", Verb::CacheMemlimit, parse_arguments},
+    AdminCommand{"slabs", Verb::Slabs, parse_arguments},
+    AdminCommand{"lru", Verb::Lru, parse_arguments},
+    AdminCommand{"lru_crawler", Verb::LruCrawler, parse_arguments},
+    AdminCommand{"extstore", Verb::Extstore, parse_arguments},
+    AdminCommand{"refresh_certs", Verb::RefreshCerts, parse_arguments},
+    AdminCommand{"watch", Verb::Watch, parse_arguments},
 };
 
 /// A first word that is none of kCommands. Kept out of the way of those that are.

@@ -8,12 +8,13 @@
 namespace shardmill::protocol {
 namespace {
 
-constexpr std::array<std::string_view, 29> kVerbNames = {
-    "Get",       "Gets",     "Gat",     "Gats",      "Set",        "Add",
-    "Replace",   "Append",   "Prepend", "Cas",       "Delete",     "Incr",
-    "Decr",      "Touch",    "MetaGet", "MetaSet",   "MetaDelete", "MetaArithmetic",
-    "MetaDebug", "MetaNoop", "Version", "Verbosity", "FlushAll",   "Stats",
-    "Shutdown",  "Quit",     "Batch",   "Snapshot",  "Invalid",
+constexpr std::array<std::string_view, 36> kVerbNames = {
+    "Get",       "Gets",       "Gat",      "Gats",         "Set",           "Add",
+    "Replace",   "Append",     "Prepend",  "Cas",          "Delete",        "Incr",
+    "Decr",      "Touch",      "MetaGet",  "MetaSet",      "MetaDelete",    "MetaArithmetic",
+    "MetaDebug", "MetaNoop",   "Version",  "Verbosity",    "FlushAll",      "Stats",
+    "Shutdown",  "Quit",       "Batch",    "Snapshot",     "CacheMemlimit", "Slabs",
+    "Lru",       "LruCrawler", "Extstore", "RefreshCerts", "Watch",         "Invalid",
 };
 static_assert(kVerbNames.size() == static_cast<std::size_t>(Verb::Invalid) + 1);
 
@@ -86,6 +87,13 @@ void describe_arguments(std::string& out, const Request& request) {
         case Verb::Stats:
         case Verb::Snapshot:
         case Verb::Shutdown:
+        case Verb::CacheMemlimit:
+        case Verb::Slabs:
+        case Verb::Lru:
+        case Verb::LruCrawler:
+        case Verb::Extstore:
+        case Verb::RefreshCerts:
+        case Verb::Watch:
             out += fmt::format(" arguments='{}'", request.arguments);
             break;
         case Verb::Invalid:

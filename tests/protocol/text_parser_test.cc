@@ -291,6 +291,15 @@ TEST(TextParserTest, ReadsAdministration) {
         {"stats noreply\r\n", "Stats arguments='noreply'"},
         {"shutdown\r\n", "Shutdown arguments=''"},
         {"shutdown graceful\r\n", "Shutdown arguments='graceful'"},
+        {"shutdown noreply\r\n", "Shutdown arguments='' noreply"},
+        {"cache_memlimit 128\r\n", "CacheMemlimit arguments='128'"},
+        {"cache_memlimit 128 noreply\r\n", "CacheMemlimit arguments='128' noreply"},
+        {"slabs automove  1 \r\n", "Slabs arguments='automove  1'"},
+        {"lru mode flat\r\n", "Lru arguments='mode flat'"},
+        {"lru_crawler\r\n", "LruCrawler arguments=''"},
+        {"extstore item_age 5\r\n", "Extstore arguments='item_age 5'"},
+        {"refresh_certs\r\n", "RefreshCerts arguments=''"},
+        {"watch fetchers\r\n", "Watch arguments='fetchers'"},
         {"version\r\n", "Version"},
         {"quit\r\n", "Quit"},
     });
@@ -390,7 +399,7 @@ TEST(TextParserTest, ReadsAGetOfAnyNumberOfKeys) {
 }
 
 TEST(TextParserTest, KnowsEveryWordItLists) {
-    EXPECT_EQ(command_words().size(), 28u);
+    EXPECT_EQ(command_words().size(), 35u);
     for (const std::string_view word : command_words()) {
         EXPECT_NE(parse_and_describe(std::string(word) + " k 0 0 0\r\n\r\n"), kError + " left=2")
             << word;
