@@ -14,6 +14,7 @@
 #include "config/command_line.h"
 #include "engine/engine.h"
 #include "net/server.h"
+#include "protocol/dialect.h"
 #include "uring/probe.h"
 
 namespace shardmill {
@@ -26,26 +27,44 @@ std::unexpected<EarlyExit> fail(int code, const std::string& text) {
     return std::unexpected(EarlyExit{code, "shardmill: " + text + "\n"});
 }
 
-/// The listeners in the form in which the server takes them: `*`, `host` or `host:port`.
-std::vector<std::string> listen_texts(const config::Config& config) {
-    std::vector<std::string> texts;
-    for (const config::ListenAddress& address : config.listen) {
-        std::string text = address.host.empty() ? "*" : address.host;
-        if (address.port != config.tcp_port) {
-            if (text.find(':') != std::string::npos) text = "[" + text + "]";
-            text += ":" + std::to_string(address.port);
-        }
-        texts.push_back(std::move(text));
+protocol::Dialect dialect_of(config::WireProtocol protocol) {
+    switch (protocol) {
+        case config::WireProtocol::Text:
+            return protocol::Dialect::Text;
+        case config::WireProtocol::Binary:
+            return protocol::Dialect::Binary;
+        case config::WireProtocol::Auto:
+            break;
     }
-    return texts;
+    return protocol::Dialect::Auto;
+}
+
+net::Security security_of(const config::TlsConfig& tls, config::ListenSecurity wanted) {
+    switch (wanted) {
+        case config::ListenSecurity::None:
+            return net::Security::None;
+        case config::ListenSecurity::Tls:
+            return net::Security::TlsNoPeer;
+        case config::ListenSecurity::Mutual:
+            return net::Security::TlsMutual;
+        case config::ListenSecurity::Default:
+            break;
+    }
+    return tls.enabled ? net::Security::Tls : net::Security::None;
 }
 
 net::ServerConfig server_config(const config::Config& config) {
     net::ServerConfig server;
     server.reactors = config.reactors;
-    server.tcp_port = config.tcp_port;
-    server.listen = listen_texts(config);
+    for (const config::ListenAddress& address : config.listen) {
+        server.listen.push_back({.host = address.host,
+                                 .port = address.port,
+                                 .security = security_of(config.tls, address.security),
+                                 .dialect = dialect_of(address.protocol),
+                                 .tag = address.tag});
+    }
     server.unix_path = config.unix_socket;
+    server.unix_dialect = dialect_of(config.protocol);
     server.unix_mode = config.unix_mask;
     server.backlog = config.listen_backlog;
     server.connections_max = config.max_connections;

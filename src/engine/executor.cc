@@ -217,8 +217,11 @@ void RequestExecutor::release(const net::PinnedValue& value) noexcept {
     impl_->shards.lock(shard_of_pin(value.pin))->unpin(segment_of_pin(value.pin));
 }
 
-void RequestExecutor::connection_closed(net::ConnectionId connection) noexcept {
-    if (impl_->parts.control != nullptr) impl_->parts.control->connection_closed(connection);
+void RequestExecutor::connection_opened(const net::ConnectionFacts&) noexcept {}
+
+void RequestExecutor::connection_closed(const net::ConnectionFacts& connection,
+                                        net::CloseReason) noexcept {
+    if (impl_->parts.control != nullptr) impl_->parts.control->connection_closed(connection.id);
 }
 
 bool RequestExecutor::housekeep() noexcept {

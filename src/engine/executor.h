@@ -49,7 +49,9 @@ class RequestExecutor final : public net::Executor {
     net::Upload reserve(const protocol::Request& request) noexcept override;
     void abandon(net::Upload upload) noexcept override;
     void release(const net::PinnedValue& value) noexcept override;
-    void connection_closed(net::ConnectionId connection) noexcept override;
+    void connection_opened(const net::ConnectionFacts& connection) noexcept override;
+    void connection_closed(const net::ConnectionFacts& connection,
+                           net::CloseReason reason) noexcept override;
     bool housekeep() noexcept override;
 
  private:

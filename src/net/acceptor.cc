@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/clock.h"
 
 namespace shardmill::net {
@@ -32,14 +33,16 @@ bool is_passing(std::int32_t result) noexcept {
 
 }  // namespace
 
-Acceptor::Acceptor(std::vector<Listener> listeners, ConnectionQuota& quota,
-                   ConnectionCounters& counters, HandOut hand_out)
+Acceptor::Acceptor(std::vector<Listener> listeners, const std::vector<BoundAddress>& bound,
+                   ConnectionQuota& quota, ConnectionCounters& counters, HandOut hand_out)
     : quota_(quota), counters_(counters), hand_out_(std::move(hand_out)) {
-    for (Listener& listener : listeners) {
+    SHARDMILL_ASSERT(listeners.size() == bound.size());
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
         auto accepting = std::make_unique<Accepting>();
         accepting->handler = on_accept;
         accepting->acceptor = this;
-        accepting->listener = std::move(listener);
+        accepting->socket = std::move(listeners[i].socket);
+        accepting->listener = &bound[i];
         accepting_.push_back(std::move(accepting));
     }
 }
@@ -55,7 +58,7 @@ void Acceptor::on_accept(uring::Completion& completion, std::int32_t result,
     Acceptor& acceptor = *accepting.acceptor;
     if (!uring::more(flags)) accepting.armed = false;
     if (result >= 0) {
-        acceptor.accepted_.emplace_back(result);
+        acceptor.accepted_.push_back({FileDescriptor(result), accepting.listener});
     } else if (!is_passing(result)) {
         // Out of descriptors or memory, most likely: asking again at once would only spin.
         acceptor.retry_at_ns_ = base::monotonic_ns() + kRetryNs;
@@ -63,8 +66,8 @@ void Acceptor::on_accept(uring::Completion& completion, std::int32_t result,
 }
 
 void Acceptor::turn() noexcept {
-    for (FileDescriptor& socket : accepted_) {
-        if (!stopping_) admit(std::move(socket));
+    for (Accepted& accepted : accepted_) {
+        if (!stopping_) admit(std::move(accepted));
     }
     accepted_.clear();
     if (stopping_) return;
@@ -72,14 +75,17 @@ void Acceptor::turn() noexcept {
     retry_at_ns_ = 0;
     for (auto& accepting : accepting_) {
         if (std::exchange(accepting->armed, true)) continue;
-        ring_->accept(*accepting, accepting->listener.socket.get());
+        ring_->accept(*accepting, accepting->socket.get());
     }
 }
 
-void Acceptor::admit(FileDescriptor socket) {
-    if (quota_.take()) return hand_out_(AcceptedSocket(std::move(socket), quota_));
+void Acceptor::admit(Accepted accepted) {
+    if (quota_.take()) {
+        return hand_out_(AcceptedSocket(std::move(accepted.socket), quota_, *accepted.listener));
+    }
     counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    (void)::send(socket.get(), kTooMany.data(), kTooMany.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)::send(accepted.socket.get(), kTooMany.data(), kTooMany.size(),
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 std::uint64_t Acceptor::idle_ns() const noexcept {

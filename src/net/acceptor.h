@@ -18,9 +18,10 @@ class Acceptor {
  public:
     using HandOut = std::function<void(AcceptedSocket)>;
 
-    /// `counters`: of the accepting reactor, for rejections.
-    Acceptor(std::vector<Listener> listeners, ConnectionQuota& quota, ConnectionCounters& counters,
-             HandOut hand_out);
+    /// `bound`: of each listener, outliving all connections. `counters`: of the accepting reactor,
+    /// for rejections.
+    Acceptor(std::vector<Listener> listeners, const std::vector<BoundAddress>& bound,
+             ConnectionQuota& quota, ConnectionCounters& counters, HandOut hand_out);
 
     void begin(uring::Ring& ring) noexcept;
     /// Hands out what has been accepted and starts accepting again where that has ended.
@@ -34,17 +35,23 @@ class Acceptor {
  private:
     struct Accepting : uring::Completion {
         Acceptor* acceptor = nullptr;
-        Listener listener;
+        FileDescriptor socket;
+        const BoundAddress* listener = nullptr;
         bool armed = false;
     };
 
     static void on_accept(uring::Completion& completion, std::int32_t result,
                           std::uint32_t flags) noexcept;
-    void admit(FileDescriptor socket);
+    /// A connection, and what it came in by.
+    struct Accepted {
+        FileDescriptor socket;
+        const BoundAddress* listener;
+    };
+    void admit(Accepted accepted);
 
     uring::Ring* ring_ = nullptr;
     std::vector<std::unique_ptr<Accepting>> accepting_;
-    std::vector<FileDescriptor> accepted_;
+    std::vector<Accepted> accepted_;
     ConnectionQuota& quota_;
     ConnectionCounters& counters_;
     HandOut hand_out_;

@@ -93,6 +93,7 @@ std::size_t CommandReader::take_command(Connection& connection, const Request& r
         return take_keys(connection, request, line, bytes);
     }
     if (request.verb == Verb::Quit) {
+        connection.close_reason = CloseReason::Normal;
         connection.closing = true;
         return bytes;
     }

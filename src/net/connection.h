@@ -11,6 +11,7 @@
 namespace shardmill::net {
 
 class ReactorIo;
+struct BoundAddress;
 
 /// Completions of a connection, told apart by type so that a handler finds its connection.
 struct ReceiveCompletion : uring::Completion {};
@@ -23,7 +24,10 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     ReactorIo* io = nullptr;
     ConnectionId id{};
     int socket = -1;
-    bool in_use = false;  // the slot holds a connection
+    const BoundAddress* listener = nullptr;  // what it came in by; outlives it
+    PeerAddress peer;
+    CloseReason close_reason = CloseReason::Error;  // if it were closed now
+    bool in_use = false;                            // the slot holds a connection
 
     // The socket.
     bool receiving = false;   // a receive is under way
@@ -66,6 +70,7 @@ struct Connection final : ReceiveCompletion, SendCompletion {
 
     /// Parsing has to wait, whatever arrives.
     bool stalled() const noexcept { return deferred || choked || in_runnable; }
+    ConnectionFacts facts() const noexcept { return {id, socket, peer}; }
     std::uint64_t output_bytes() const noexcept { return pending.bytes() + outgoing.bytes(); }
 
     static Connection& of(uring::Completion& completion, ReceiveCompletion*) noexcept {

@@ -23,6 +23,8 @@ class ConnectionTable {
     Connection* find(ConnectionId id) noexcept;
 
     std::size_t size() const noexcept { return open_; }
+    /// Slots there are, used or not.
+    std::size_t capacity() const noexcept { return chunks_.size() * kChunk; }
 
     template <typename Function>
     void for_each(Function&& function) {

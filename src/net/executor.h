@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/peer_address.h"
 #include "protocol/request.h"
 
 namespace shardmill::net {
@@ -17,6 +18,21 @@ struct ConnectionId {
     std::uint32_t reactor;
     std::uint32_t slot;
     std::uint64_t generation;
+};
+
+/// A connection as others see it. The views live as long as the call they are handed to.
+struct ConnectionFacts {
+    ConnectionId id;
+    int socket;  // the descriptor, by which memcached's reports name connections
+    const PeerAddress& peer;
+};
+
+/// Why a connection ended, as memcached tells its watchers.
+enum class CloseReason : std::uint8_t {
+    Error,        // the peer broke the protocol or vanished
+    Normal,       // the peer was through, or said `quit`
+    IdleTimeout,  // nothing came for too long
+    Shutdown,     // the server stops
 };
 
 /// Log memory that a reply is sent from, kept alive by the executor until `Executor::release`.
@@ -83,8 +99,11 @@ class Executor {
     /// The bytes of a pinned value have been sent, or never will be.
     virtual void release(const PinnedValue& value) noexcept = 0;
 
+    /// A connection has come. It is unknown to the executor until then.
+    virtual void connection_opened(const ConnectionFacts& connection) noexcept = 0;
     /// A connection is gone: deferred replies to it have no reader any more.
-    virtual void connection_closed(ConnectionId connection) noexcept = 0;
+    virtual void connection_closed(const ConnectionFacts& connection,
+                                   CloseReason reason) noexcept = 0;
 
     /// Bounded housekeeping after a turn (expiry, cleaning, index growth). True: more is waiting,
     /// call again soon even without traffic.
@@ -107,6 +126,8 @@ struct alignas(64) ConnectionCounters {
     std::atomic<std::uint64_t> current{0};
     std::atomic<std::uint64_t> total{0};
     std::atomic<std::uint64_t> rejected{0};
+    std::atomic<std::uint64_t> structures{0};  // room for connections, used or not
+    std::atomic<std::uint64_t> idle_kicks{0};  // closed because nothing came for too long
     std::atomic<std::uint64_t> bytes_read{0};
     std::atomic<std::uint64_t> bytes_written{0};
     std::atomic<std::uint64_t> turns{0};

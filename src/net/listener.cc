@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -23,7 +22,6 @@
 namespace shardmill::net {
 namespace {
 
-constexpr int kPortMax = 65535;
 constexpr int kEphemeralAttempts = 16;
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -33,45 +31,6 @@ struct OpenError {
     int code;
     std::string text;
 };
-
-std::expected<int, std::string> parse_port(std::string_view text, std::string_view entry) {
-    int port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc{} || end != text.data() + text.size() || port < 1 || port > kPortMax) {
-        return std::unexpected(fmt::format(
-            "bad port in -l {}: give a number from 1 to {} after the colon", entry, kPortMax));
-    }
-    return port;
-}
-
-std::expected<HostPort, std::string> parse_host(std::string_view entry, int default_port) {
-    std::string_view host = entry;
-    std::string_view port;
-    if (entry.starts_with('[')) {
-        const auto close = entry.find(']');
-        const std::string_view rest =
-            close == std::string_view::npos ? "?" : entry.substr(close + 1);
-        if (!rest.empty() && !rest.starts_with(':')) {
-            return std::unexpected(
-                fmt::format("bad address in -l {}: write [address] or [address]:port", entry));
-        }
-        host = entry.substr(1, close - 1);
-        if (!rest.empty()) port = rest.substr(1);
-        if (!rest.empty() && port.empty()) port = "?";
-    } else if (const auto colon = entry.find(':');
-               colon != std::string_view::npos && entry.find(':', colon + 1) == entry.npos) {
-        host = entry.substr(0, colon);
-        port = entry.substr(colon + 1);
-        if (port.empty()) port = "?";
-    }
-    HostPort result{.host = host == "*" ? std::string() : std::string(host), .port = default_port};
-    if (!port.empty()) {
-        const auto number = parse_port(port, entry);
-        if (!number) return std::unexpected(number.error());
-        result.port = *number;
-    }
-    return result;
-}
 
 std::string describe(const sockaddr* address, socklen_t bytes) {
     char host[NI_MAXHOST] = "?";
@@ -135,7 +94,9 @@ std::expected<Listener, OpenError> open_tcp(sockaddr_storage address, socklen_t 
         return open_error(errno, where);
     }
     const auto kind = family == AF_INET6 ? BoundAddress::Kind::Tcp6 : BoundAddress::Kind::Tcp4;
-    return Listener{std::move(socket), {kind, port_of(address), host}};
+    const int number = socket.get();
+    return Listener{std::move(socket),
+                    {.kind = kind, .port = port_of(address), .address = host, .socket = number}};
 }
 
 /// All addresses of a host. An ephemeral port is the same on all of them. Addresses this machine
@@ -162,7 +123,14 @@ std::expected<std::vector<Listener>, OpenError> open_addresses(const addrinfo* f
     return opened;
 }
 
-std::expected<std::vector<Listener>, std::string> open_host(const HostPort& wanted, int backlog) {
+void apply_traits(BoundAddress& address, const ListenAddress& wanted) {
+    address.security = wanted.security;
+    address.dialect = wanted.dialect;
+    address.tag = wanted.tag;
+}
+
+std::expected<std::vector<Listener>, std::string> open_host(const ListenAddress& wanted,
+                                                            int backlog) {
     const bool ephemeral = wanted.port < 0;
     const std::string service = std::to_string(ephemeral ? 0 : wanted.port);
     addrinfo hints{};
@@ -179,7 +147,10 @@ std::expected<std::vector<Listener>, std::string> open_host(const HostPort& want
     const AddressList list(found, &::freeaddrinfo);
     for (int attempt = 1;; ++attempt) {
         auto opened = open_addresses(list.get(), ephemeral, backlog);
-        if (opened) return std::move(*opened);
+        if (opened) {
+            for (Listener& listener : *opened) apply_traits(listener.address, wanted);
+            return std::move(*opened);
+        }
         const bool unlucky = ephemeral && opened.error().code == EADDRINUSE;
         if (!unlucky || attempt == kEphemeralAttempts) {
             return std::unexpected(opened.error().text);
@@ -227,29 +198,16 @@ std::expected<Listener, std::string> open_unix(const ServerConfig& config) {
                         : fmt::format("{}; check the path given with -s", std::strerror(error)));
     }
     if (::listen(socket.get(), config.backlog) != 0) return fail(std::strerror(errno));
-    return Listener{std::move(socket), {BoundAddress::Kind::Unix, 0, config.unix_path}};
+    const int number = socket.get();
+    return Listener{std::move(socket),
+                    {.kind = BoundAddress::Kind::Unix,
+                     .port = 0,
+                     .address = config.unix_path,
+                     .dialect = config.unix_dialect,
+                     .socket = number}};
 }
 
 }  // namespace
-
-std::expected<std::vector<HostPort>, std::string> parse_listen(
-    const std::vector<std::string>& entries, int default_port) {
-    std::vector<HostPort> hosts;
-    for (const std::string& entry : entries) {
-        std::string_view rest = entry;
-        while (!rest.empty()) {
-            const auto separator = std::min(rest.find_first_of(",;"), rest.size());
-            const std::string_view item = rest.substr(0, separator);
-            rest.remove_prefix(std::min(separator + 1, rest.size()));
-            if (item.empty()) continue;
-            auto host = parse_host(item, default_port);
-            if (!host) return std::unexpected(host.error());
-            hosts.push_back(std::move(*host));
-        }
-    }
-    if (hosts.empty()) hosts.push_back({.host = {}, .port = default_port});
-    return hosts;
-}
 
 std::expected<std::vector<Listener>, std::string> open_listeners(const ServerConfig& config) {
     std::vector<Listener> listeners;
@@ -259,19 +217,12 @@ std::expected<std::vector<Listener>, std::string> open_listeners(const ServerCon
         listeners.push_back(std::move(*listener));
         return listeners;
     }
-    if (config.tcp_port == 0) {
+    if (config.listen.empty()) {
         return std::unexpected(
             "nothing to listen on: give a port with -p or a unix socket with -s");
     }
-    if (config.tcp_port < -1 || config.tcp_port > kPortMax) {
-        return std::unexpected(
-            fmt::format("bad port {}: give a number from 1 to {} with -p, or -1 for any free port",
-                        config.tcp_port, kPortMax));
-    }
-    const auto hosts = parse_listen(config.listen, config.tcp_port);
-    if (!hosts) return std::unexpected(hosts.error());
-    for (const HostPort& host : *hosts) {
-        auto opened = open_host(host, config.backlog);
+    for (const ListenAddress& wanted : config.listen) {
+        auto opened = open_host(wanted, config.backlog);
         if (!opened) return std::unexpected(opened.error());
         std::ranges::move(*opened, std::back_inserter(listeners));
     }

@@ -16,18 +16,6 @@ struct Listener {
     BoundAddress address;
 };
 
-/// One entry of -l.
-struct HostPort {
-    std::string host;  // empty: all addresses
-    int port;          // as ServerConfig::tcp_port
-    bool operator==(const HostPort&) const = default;
-};
-
-/// Takes -l apart: hosts separated by `,` or `;`, each `host`, `host:port`, `[v6]`, `[v6]:port`, a
-/// bare IPv6 address, or `*`. Without any, all addresses.
-std::expected<std::vector<HostPort>, std::string> parse_listen(
-    const std::vector<std::string>& entries, int default_port);
-
 /// Opens everything the configuration asks for. On failure the text says what is wrong and what to
 /// do; nothing stays open. May look up names: not on a reactor.
 std::expected<std::vector<Listener>, std::string> open_listeners(const ServerConfig& config);

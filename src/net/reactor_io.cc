@@ -65,11 +65,15 @@ void ReactorIo::adopt(AcceptedSocket socket) {
     if (winding_down_) return;
     Connection& connection = table_.open(socket.release());
     connection.io = this;
+    connection.listener = &socket.listener();
+    connection.peer = PeerAddress::of(connection.socket);
     connection.operations_max = std::min(connection.operations_max, config_.turn_requests_max);
     static_cast<ReceiveCompletion&>(connection).handler = on_receive;
     static_cast<SendCompletion&>(connection).handler = on_send;
     add(counters_.current, 1);
     add(counters_.total, 1);
+    set(counters_.structures, table_.capacity());
+    executor_.connection_opened(connection.facts());
     update_receive(connection);
 }
 
@@ -165,6 +169,7 @@ void ReactorIo::take_arrival(const Arrival& arrival) noexcept {
     switch (arrival.result) {
         case 0:
             connection.end_seen = true;
+            connection.close_reason = CloseReason::Normal;
             break;
         case -ENOBUFS:    // received again once this turn's buffers are back
         case -ECANCELED:  // our own wish
@@ -277,7 +282,7 @@ void ReactorIo::dismantle(Connection& connection) noexcept {
     if (!std::exchange(connection.released, true)) {
         reader_->drop(connection);
         connection.pending.clear(buffers_, executor_);
-        executor_.connection_closed(connection.id);
+        executor_.connection_closed(connection.facts(), connection.close_reason);
     }
     if (connection.receiving || connection.sending) {
         // Ends both operations; their completions bring us back here.
@@ -306,6 +311,7 @@ bool ReactorIo::wind_down() noexcept {
         table_.for_each([this](Connection& connection) {
             // A deferred reply would need whoever is stopping, too.
             if (connection.deferred) connection.broken = true;
+            if (!connection.closing) connection.close_reason = CloseReason::Shutdown;
             connection.closing = true;
             look_after(connection);
         });

@@ -95,7 +95,7 @@ std::expected<void, std::string> Server::start() {
     // The reactor that accepts comes last: the others are there when it hands out connections.
     ReactorIo& accepting = impl_->reactors.front()->io;
     accepting.set_acceptor(std::make_unique<Acceptor>(
-        std::move(impl_->listeners), impl_->quota, accepting.counters(),
+        std::move(impl_->listeners), impl_->bound, impl_->quota, accepting.counters(),
         [impl = impl_.get()](AcceptedSocket socket) { impl->hand_out(std::move(socket)); }));
     for (auto parts = impl_->reactors.rbegin(); parts != impl_->reactors.rend(); ++parts) {
         if (auto started = (*parts)->reactor.start({.features = *features}); !started) {

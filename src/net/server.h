@@ -7,19 +7,37 @@
 #include <vector>
 
 #include "net/executor.h"
+#include "protocol/dialect.h"
 #include "runtime/task_queue.h"
 #include "uring/feature_set.h"
 
 namespace shardmill::net {
 
+/// How the connections of a listener are secured.
+enum class Security : std::uint8_t {
+    None,
+    Tls,        // clients show certificates as the server's verification mode says
+    TlsNoPeer,  // clients are not asked for certificates
+    TlsMutual,  // clients must show a certificate
+};
+
+/// One address to listen on for TCP.
+struct ListenAddress {
+    std::string host;  // name or number; empty: all interfaces, IPv4 and IPv6
+    int port = 11211;  // -1: an ephemeral one
+    Security security = Security::None;
+    protocol::Dialect dialect = protocol::Dialect::Auto;
+    std::string tag;  // of the configuration, shown only
+};
+
 /// What a server listens on and how much it lets in. The defaults are memcached's.
 struct ServerConfig {
-    std::uint32_t reactors = 4;            // -t: threads with a ring and connections of their own
-    int tcp_port = 11211;                  // -p: -1 an ephemeral one, 0 no TCP
-    std::vector<std::string> listen;       // -l: each may hold several hosts, separated by , or ;
-    std::string unix_path;                 // -s: if set, nothing listens on TCP
-    std::uint32_t unix_mode = 0700;        // -a
-    int backlog = 1024;                    // -b
+    std::uint32_t reactors = 4;         // -t: threads with a ring and connections of their own
+    std::vector<ListenAddress> listen;  // -l, -p: by host and port
+    std::string unix_path;              // -s: if set, nothing listens on TCP
+    protocol::Dialect unix_dialect = protocol::Dialect::Auto;  // -B
+    std::uint32_t unix_mode = 0700;                            // -a
+    int backlog = 1024;                                        // -b
     std::uint32_t connections_max = 1024;  // -c: over it a client is told so and dropped
 
     // Limits of one connection. They exist for tests to set small; the defaults are meant to be
@@ -40,12 +58,16 @@ struct ServerConfig {
     uring::FeatureSet disabled_features;  // plainer paths on purpose, for tests and diagnosis
 };
 
-/// A socket that is being listened on.
+/// A socket that is being listened on, and what it makes of the connections that come in by it.
 struct BoundAddress {
     enum class Kind : std::uint8_t { Tcp4, Tcp6, Unix };
     Kind kind;
     std::uint16_t port;   // 0 for Unix
     std::string address;  // numeric address or path
+    Security security = Security::None;
+    protocol::Dialect dialect = protocol::Dialect::Auto;
+    std::string tag;
+    int socket = -1;  // the descriptor, while it is listened on
 };
 
 /// The data plane's I/O: listeners, reactors and their connections. Built, started and stopped by

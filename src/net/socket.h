@@ -8,6 +8,8 @@
 
 namespace shardmill::net {
 
+struct BoundAddress;
+
 /// Owns a file descriptor.
 class FileDescriptor {
  public:
@@ -53,8 +55,10 @@ class ConnectionQuota {
 /// there, both are given back.
 class AcceptedSocket {
  public:
-    AcceptedSocket(FileDescriptor socket, ConnectionQuota& quota) noexcept
-        : socket_(std::move(socket)), quota_(&quota) {}
+    /// `listener` outlives every connection.
+    AcceptedSocket(FileDescriptor socket, ConnectionQuota& quota,
+                   const BoundAddress& listener) noexcept
+        : socket_(std::move(socket)), quota_(&quota), listener_(&listener) {}
     AcceptedSocket(AcceptedSocket&& other) noexcept = default;
     AcceptedSocket& operator=(AcceptedSocket&&) = delete;
     ~AcceptedSocket() {
@@ -63,10 +67,13 @@ class AcceptedSocket {
 
     /// The socket; the quota is now the caller's to give back.
     int release() noexcept { return socket_.release(); }
+    /// What it came in by.
+    const BoundAddress& listener() const noexcept { return *listener_; }
 
  private:
     FileDescriptor socket_;
     ConnectionQuota* quota_;
+    const BoundAddress* listener_;
 };
 
 }  // namespace shardmill::net

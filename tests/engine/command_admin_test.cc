@@ -110,6 +110,11 @@ struct RecordingPort final : ControlPort {
     void connection_closed(net::ConnectionId connection) override { closed.push_back(connection); }
 };
 
+void close(net::Executor& executor, net::ConnectionId id) {
+    const net::PeerAddress peer;
+    executor.connection_closed({.id = id, .socket = 3, .peer = peer}, net::CloseReason::Normal);
+}
+
 TEST(CommandAdminTest, BatchAndSnapshotCommandsGoToTheControlPlane) {
     RecordingPort port;
     CommandServer server({.control = &port});
@@ -126,7 +131,7 @@ TEST(CommandAdminTest, BatchAndSnapshotCommandsGoToTheControlPlane) {
     EXPECT_EQ(port.requests[1].arguments, "save");
     EXPECT_EQ(port.requests[2].kind, Kind::StatsBatch);
     EXPECT_EQ(port.requests[3].kind, Kind::StatsSnapshot);
-    server.executor().connection_closed({.reactor = 0, .slot = 7, .generation = 9});
+    close(server.executor(), {.reactor = 0, .slot = 7, .generation = 9});
     ASSERT_EQ(port.closed.size(), 1u);
     EXPECT_EQ(port.closed[0].slot, 7u);
 }
@@ -140,7 +145,7 @@ TEST(CommandAdminTest, WithoutAControlPlaneItsCommandsAreRefused) {
         {"stats batch\r\n", refused},
     });
     EXPECT_EQ(server.last_deferred(), 0u);
-    server.executor().connection_closed({});
+    close(server.executor(), {});
 }
 
 TEST(HousekeepingTest, ReclaimsWhatExpiredWithoutAnyTraffic) {

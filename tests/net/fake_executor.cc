@@ -28,6 +28,16 @@ std::optional<std::string> FakeStore::get(std::string_view key) {
     return found->second;
 }
 
+std::vector<PeerAddress> FakeStore::peers() {
+    const std::lock_guard lock(mutex);
+    return opened_by;
+}
+
+std::vector<CloseReason> FakeStore::reasons() {
+    const std::lock_guard lock(mutex);
+    return close_reasons;
+}
+
 void FakeExecutor::execute(std::span<Operation> operations, ReplyArena& replies) noexcept {
     const std::lock_guard lock(store_.mutex);
     store_.operations += operations.size();
@@ -144,6 +154,15 @@ void FakeExecutor::release(const PinnedValue& value) noexcept {
     --store_.pins;
 }
 
-void FakeExecutor::connection_closed(ConnectionId) noexcept { ++store_.closed; }
+void FakeExecutor::connection_opened(const ConnectionFacts& connection) noexcept {
+    const std::lock_guard lock(store_.mutex);
+    store_.opened_by.push_back(connection.peer);
+}
+
+void FakeExecutor::connection_closed(const ConnectionFacts&, CloseReason reason) noexcept {
+    const std::lock_guard lock(store_.mutex);
+    store_.close_reasons.push_back(reason);
+    ++store_.closed;
+}
 
 }  // namespace shardmill::net::testing

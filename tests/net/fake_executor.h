@@ -28,6 +28,8 @@ struct FakeStore {
     std::atomic<int> abandoned{0};
     std::atomic<int> pins{0};  // given out and not yet released
     std::atomic<int> closed{0};
+    std::vector<PeerAddress> opened_by;      // by `mutex`, in the order of coming
+    std::vector<CloseReason> close_reasons;  // by `mutex`, in the order of going
     std::atomic<std::uint64_t> operations{0};
     std::atomic<std::uint64_t> batches{0};
     std::atomic<std::uint64_t> largest_batch{0};
@@ -36,6 +38,8 @@ struct FakeStore {
     std::optional<ConnectionId> take_deferred();
     void put(std::string key, std::string value);
     std::optional<std::string> get(std::string_view key);
+    std::vector<PeerAddress> peers();
+    std::vector<CloseReason> reasons();
 };
 
 /// Executes get, set, delete, meta no-op, version and invalid commands on a map; `batch` is
@@ -48,7 +52,8 @@ class FakeExecutor final : public Executor {
     Upload reserve(const protocol::Request& request) noexcept override;
     void abandon(Upload upload) noexcept override;
     void release(const PinnedValue& value) noexcept override;
-    void connection_closed(ConnectionId connection) noexcept override;
+    void connection_opened(const ConnectionFacts& connection) noexcept override;
+    void connection_closed(const ConnectionFacts& connection, CloseReason reason) noexcept override;
     bool housekeep() noexcept override { return false; }
 
  private:

@@ -11,48 +11,37 @@
 namespace shardmill::net {
 namespace {
 
-std::vector<HostPort> parsed(const std::vector<std::string>& entries) {
-    const auto hosts = parse_listen(entries, 11211);
-    EXPECT_TRUE(hosts.has_value()) << (hosts ? "" : hosts.error());
-    return hosts.value_or(std::vector<HostPort>{});
-}
-
-TEST(ListenerTest, ListensOnAllAddressesWithoutAnyHost) {
-    const std::vector<HostPort> all{{"", 11211}};
-    EXPECT_EQ(parsed({}), all);
-    EXPECT_EQ(parsed({"*"}), all);
-    EXPECT_EQ(parsed({""}), all);
-}
-
-TEST(ListenerTest, TakesHostsApartAtCommasAndSemicolons) {
-    const std::vector<HostPort> expected{
-        {"a", 11211}, {"b", 1}, {"::1", 11211}, {"::1", 2}, {"c", 11211}};
-    EXPECT_EQ(parsed({"a,b:1;::1,[::1]:2", "c"}), expected);
-}
-
-TEST(ListenerTest, SaysWhatIsWrongWithAHost) {
-    for (const std::string entry : {"a:", "a:0", "a:65536", "a:1x", "[::1", "[::1]x", "[::1]:"}) {
-        const auto hosts = parse_listen({entry}, 11211);
-        ASSERT_FALSE(hosts.has_value()) << entry;
-        EXPECT_NE(hosts.error().find("-l " + entry), std::string::npos) << hosts.error();
-    }
-}
-
 TEST(ListenerTest, NeedsSomethingToListenOn) {
     ServerConfig config;
-    config.tcp_port = 0;
-    EXPECT_FALSE(open_listeners(config).has_value());
-    config.tcp_port = 65536;
     EXPECT_FALSE(open_listeners(config).has_value());
 }
 
 TEST(ListenerTest, SaysThatAnAddressIsNotThisMachines) {
     ServerConfig config;
-    config.tcp_port = -1;
-    config.listen = {"192.0.2.1"};
+    config.listen = {{.host = "192.0.2.1", .port = -1}};
     const auto opened = open_listeners(config);
     ASSERT_FALSE(opened.has_value());
     EXPECT_NE(opened.error().find("no such address; check -l"), std::string::npos);
+}
+
+TEST(ListenerTest, PassesOnWhatAnAddressMakesOfItsConnections) {
+    ServerConfig config;
+    config.listen = {{.host = "127.0.0.1",
+                      .port = -1,
+                      .security = Security::TlsMutual,
+                      .dialect = protocol::Dialect::Binary,
+                      .tag = "inside"},
+                     {.host = "127.0.0.1", .port = -1}};
+    const auto opened = open_listeners(config);
+    ASSERT_TRUE(opened.has_value()) << opened.error();
+    ASSERT_EQ(opened->size(), 2u);
+    const BoundAddress& first = opened->front().address;
+    EXPECT_EQ(first.security, Security::TlsMutual);
+    EXPECT_EQ(first.dialect, protocol::Dialect::Binary);
+    EXPECT_EQ(first.tag, "inside");
+    EXPECT_EQ(first.socket, opened->front().socket.get());
+    EXPECT_EQ(opened->back().address.security, Security::None);
+    EXPECT_NE(opened->back().address.port, first.port);
 }
 
 TEST(ListenerTest, RefusesAUnixPathThatIsTooLong) {

@@ -16,7 +16,8 @@ class Releases final : public Executor {
     Upload reserve(const protocol::Request&) noexcept override { return {}; }
     void abandon(Upload) noexcept override {}
     void release(const PinnedValue& value) noexcept override { released.push_back(value.pin); }
-    void connection_closed(ConnectionId) noexcept override {}
+    void connection_opened(const ConnectionFacts&) noexcept override {}
+    void connection_closed(const ConnectionFacts&, CloseReason) noexcept override {}
     bool housekeep() noexcept override { return false; }
     std::vector<std::uint64_t> released;
 };

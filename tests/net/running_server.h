@@ -27,8 +27,7 @@ inline bool eventually(const std::function<bool()>& happened) {
 inline ServerConfig small_config() {
     ServerConfig config;
     config.reactors = 2;
-    config.tcp_port = -1;
-    config.listen = {"127.0.0.1"};
+    config.listen = {{.host = "127.0.0.1", .port = -1}};
     config.connections_max = 64;
     config.receive_buffers = 64;
     return config;

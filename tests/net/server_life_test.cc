@@ -46,6 +46,39 @@ TEST(ServerLifeTest, SpreadsConnectionsOverAllReactors) {
     for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(running.server.counters(i).current, 2u) << i;
 }
 
+TEST(ServerLifeTest, TellsTheExecutorWhoCameAndWhyTheyWent) {
+    Running running;
+    const auto gone = [&](std::size_t count) {
+        return eventually([&] { return running.store.reasons().size() == count; });
+    };
+    TestClient leaving = running.connect();
+    EXPECT_EQ(leaving.ask("mn\r\n"), "MN\r\n");
+    leaving.close();
+    ASSERT_TRUE(gone(1));
+    TestClient quitting = running.connect();
+    EXPECT_TRUE(quitting.send("quit\r\n"));
+    ASSERT_TRUE(gone(2));
+    TestClient broken = running.connect();
+    EXPECT_TRUE(broken.send(std::string(5000, 'x')));
+    ASSERT_TRUE(gone(3));
+    TestClient vanishing = running.connect();
+    EXPECT_EQ(vanishing.ask("mn\r\n"), "MN\r\n");
+    vanishing.vanish();
+    ASSERT_TRUE(gone(4));
+    TestClient staying = running.connect();
+    EXPECT_EQ(staying.ask("mn\r\n"), "MN\r\n");
+    running.server.stop();
+    EXPECT_EQ(running.store.reasons(),
+              (std::vector{CloseReason::Normal, CloseReason::Normal, CloseReason::Error,
+                           CloseReason::Error, CloseReason::Shutdown}));
+    ASSERT_EQ(running.store.peers().size(), 5u);
+    for (const PeerAddress& peer : running.store.peers()) {
+        EXPECT_EQ(peer.kind, PeerAddress::Kind::Tcp4);
+        EXPECT_EQ(peer.host(), "127.0.0.1");
+        EXPECT_NE(peer.port, 0);
+    }
+}
+
 TEST(ServerLifeTest, AbandonsTheUploadOfAClientThatVanishes) {
     Running running;
     for (const bool reset : {false, true}) {
@@ -184,7 +217,7 @@ TEST(ServerLifeTest, ServesAUnixSocketAndReplacesAStaleFile) {
 
 TEST(ServerLifeTest, ListensOnBothFamiliesWithOneEphemeralPort) {
     ServerConfig config = small_config();
-    config.listen.clear();
+    config.listen.front().host.clear();
     Running running(config);
     for (const BoundAddress& address : running.server.bound()) {
         EXPECT_EQ(address.port, running.port);
@@ -197,7 +230,7 @@ TEST(ServerLifeTest, ListensOnBothFamiliesWithOneEphemeralPort) {
 TEST(ServerLifeTest, SaysWhatToDoWhenThePortIsTaken) {
     Running running;
     ServerConfig config = small_config();
-    config.tcp_port = running.port;
+    config.listen.front().port = running.port;
     FakeStore store;
     FakeExecutors executors(store, config.reactors);
     Server second(config, executors.pointers());
