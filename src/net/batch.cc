@@ -35,7 +35,10 @@ void Batch::add(Connection& connection, const protocol::Request& request, std::s
                                     .pinned_at = 0,
                                     .connection = connection.id,
                                     .upload = upload,
-                                    .uploaded = uploaded});
+                                    .uploaded = uploaded,
+                                    .pipelined = connection.turn_operations != 0,
+                                    .endless = false,
+                                    .socket = connection.socket});
     owners_.push_back(&connection);
     ++connection.turn_operations;
     if (last_of_request) ++requests_used_;
@@ -86,6 +89,7 @@ void Batch::compose() noexcept {
         if (first.deferred) {
             SHARDMILL_ASSERT(protocol::may_defer(first.request->verb));
             connection.deferred = true;
+            connection.endless = first.endless;
             continue;
         }
         if (first.pinned >= 0) {

@@ -211,7 +211,7 @@ std::size_t CommandReader::complete_input(Connection& connection, std::string_vi
 }
 
 void CommandReader::receive(Connection& connection, char* data, std::size_t bytes) noexcept {
-    if (connection.closing) return;
+    if (connection.closing || connection.endless) return;
     if (!connection.input.empty() && !connection.stalled()) {
         const std::size_t taken = complete_input(connection, {data, bytes});
         data += taken;
@@ -222,7 +222,8 @@ void CommandReader::receive(Connection& connection, char* data, std::size_t byte
         data += used;
         bytes -= used;
     }
-    if (bytes != 0 && !connection.closing) keep(connection, {data, bytes});
+    if (bytes == 0 || connection.closing || connection.endless) return;
+    keep(connection, {data, bytes});
 }
 
 void CommandReader::resume(Connection& connection) noexcept {

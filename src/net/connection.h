@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "net/buffer_pool.h"
+#include "net/deliveries.h"
 #include "net/executor.h"
 #include "net/output_queue.h"
 #include "net/value_receiver.h"
@@ -41,6 +43,7 @@ struct Connection final : ReceiveCompletion, SendCompletion {
 
     // The turn.
     bool deferred = false;           // waits for Replier::reply before parsing goes on
+    bool endless = false;            // ... which never comes: input is thrown away
     bool choked = false;             // waits for its output to drain before parsing goes on
     bool in_dirty = false;           // in the list of those to look after at the end of the turn
     bool in_runnable = false;        // in the list of those with unparsed input for the next turn
@@ -63,6 +66,7 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     // Output: what the next send takes, and what the present one is sending.
     OutputQueue pending;
     OutputQueue outgoing;
+    std::unique_ptr<Deliveries> deliveries;  // of pushed output; most never have any
 
     /// Operations of a connection that nothing is known about yet in one turn: its replies may be
     /// large.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,8 +64,12 @@ struct Operation {
     std::uint32_t pinned_at;  // out, with pinned: the value is sent between the text up to here and
                               // the rest of the text, which begins with the CR LF after the value
     ConnectionId connection;
-    Upload upload;  // in: where the value is, if it did not come in request->value
-    bool uploaded;  // in: `upload` holds the value (or its refusal), request->value is empty
+    Upload upload;   // in: where the value is, if it did not come in request->value
+    bool uploaded;   // in: `upload` holds the value (or its refusal), request->value is empty
+    bool pipelined;  // in: the connection has sent other commands in this turn before this one
+    bool endless;    // out, with deferred: there will be no reply, only what is pushed. What the
+                     // connection sends from now on is thrown away, and its end closes it
+    std::int32_t socket;  // in: the connection's descriptor, for logs
 };
 
 /// The replies of one turn in the order of execution. Connections pick their fragments out in the
@@ -110,6 +115,11 @@ class Executor {
     virtual bool housekeep() noexcept = 0;
 };
 
+/// Told what became of pushed bytes: true once the socket has taken them, false if the connection
+/// went away before. On the connection's reactor; must not block. Destroyed without being called
+/// when the server stops first.
+using Delivered = std::move_only_function<void(bool delivered)>;
+
 /// Where deferred replies go. Callable from any thread for as long as the server runs.
 class Replier {
  public:
@@ -118,6 +128,11 @@ class Replier {
     /// Answers the operation that was left `deferred` on `connection` and lets the connection go
     /// on. A connection that is gone meanwhile is not an error: the bytes are dropped.
     virtual void reply(ConnectionId connection, std::string bytes) = 0;
+
+    /// Sends `bytes` on a connection that waits for the reply of a deferred operation, before that
+    /// reply, in the order of the calls. Nothing holds back who pushes faster than the client
+    /// reads: that is what `delivered` is for.
+    virtual void push(ConnectionId connection, std::string bytes, Delivered delivered) = 0;
 };
 
 /// What a reactor's connections have counted. Written by one thread, read by any: relaxed atomics,

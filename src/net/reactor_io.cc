@@ -86,6 +86,18 @@ void ReactorIo::answer(ConnectionId id, std::string_view reply) {
     look_after(*connection);
 }
 
+void ReactorIo::push(ConnectionId id, std::string_view bytes, Delivered delivered) {
+    Connection* connection = table_.find(id);
+    if (connection == nullptr || connection->broken || !connection->deferred) {
+        delivered(false);
+        return;
+    }
+    connection->pending.append(buffers_, bytes);
+    if (!connection->deliveries) connection->deliveries = std::make_unique<Deliveries>();
+    connection->deliveries->add(connection->output_bytes(), std::move(delivered));
+    look_after(*connection);
+}
+
 void ReactorIo::look_after(Connection& connection) noexcept {
     if (connection.in_dirty) return;
     connection.in_dirty = true;
@@ -120,6 +132,7 @@ void ReactorIo::note_sent(Connection& connection, OutputQueue& output,
     if (result > 0) {
         bytes_written_ += static_cast<std::uint64_t>(result);
         output.sent(static_cast<std::size_t>(result), buffers_, executor_);
+        if (connection.deliveries) connection.deliveries->sent(static_cast<std::uint64_t>(result));
     } else if (result != -EAGAIN && result != -EINTR) {
         connection.broken = true;
     }
@@ -242,7 +255,7 @@ void ReactorIo::adapt(Connection& connection) noexcept {
 /// What a connection needs at the end of a turn in which something happened to it.
 void ReactorIo::settle(Connection& connection) noexcept {
     adapt(connection);
-    if (connection.closing) reader_->drop(connection);
+    if (connection.closing || connection.endless) reader_->drop(connection);
     if (!connection.broken && !connection.sending && !connection.pending.empty()) {
         send_pending(connection);
     }
@@ -274,7 +287,7 @@ void ReactorIo::update_receive(Connection& connection) noexcept {
 bool ReactorIo::finished(const Connection& connection) const noexcept {
     if (!connection.closing && !connection.end_seen) return false;
     if (connection.sending || connection.output_bytes() != 0) return false;
-    return connection.closing || !connection.stalled();
+    return connection.closing || connection.endless || !connection.stalled();
 }
 
 /// Takes a broken connection apart, as far as that is possible yet.
@@ -282,6 +295,7 @@ void ReactorIo::dismantle(Connection& connection) noexcept {
     if (!std::exchange(connection.released, true)) {
         reader_->drop(connection);
         connection.pending.clear(buffers_, executor_);
+        if (connection.deliveries) connection.deliveries->give_up();
         executor_.connection_closed(connection.facts(), connection.close_reason);
     }
     if (connection.receiving || connection.sending) {

@@ -36,6 +36,8 @@ class ReactorIo final : public runtime::TurnWork {
     void adopt(AcceptedSocket socket);
     /// Answers a deferred operation.
     void answer(ConnectionId id, std::string_view reply);
+    /// Output of a deferred operation before its answer.
+    void push(ConnectionId id, std::string_view bytes, Delivered delivered);
 
     /// Any thread.
     const ConnectionCounters& counters() const noexcept { return counters_; }

@@ -45,6 +45,15 @@ struct Server::Impl final : Replier {
             [&io = parts.io, connection, text = std::move(bytes)] { io.answer(connection, text); });
     }
 
+    void push(ConnectionId connection, std::string bytes, Delivered delivered) override {
+        SHARDMILL_ASSERT(connection.reactor < reactors.size());
+        ReactorParts& parts = *reactors[connection.reactor];
+        parts.reactor.post([&io = parts.io, connection, text = std::move(bytes),
+                            delivered = std::move(delivered)]() mutable {
+            io.push(connection, text, std::move(delivered));
+        });
+    }
+
     /// Round robin over the reactors, as memcached spreads connections over its threads. Called on
     /// the accepting reactor, the first.
     void hand_out(AcceptedSocket socket) {

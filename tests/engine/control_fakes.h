@@ -71,6 +71,15 @@ class FakeReplier final : public net::Replier {
     void reply(net::ConnectionId connection, std::string bytes) override {
         replies[connection.slot].push_back(std::move(bytes));
     }
+    void push(net::ConnectionId connection, std::string bytes, net::Delivered delivered) override {
+        pushes.push_back({connection, std::move(bytes), std::move(delivered)});
+    }
+    struct Push {
+        net::ConnectionId connection;
+        std::string bytes;
+        net::Delivered delivered;
+    };
+    std::deque<Push> pushes;
     std::map<std::uint32_t, std::vector<std::string>> replies;
 };
 

@@ -78,8 +78,11 @@ void FakeExecutor::execute_one(Operation& operation, ReplyArena& replies) {
         case Verb::Batch:
             if (request.arguments == "now") {
                 replies.text += "NOW\r\n";
+            } else if (request.arguments == "pipelined") {
+                replies.text += operation.pipelined ? "YES\r\n" : "NO\r\n";
             } else {
                 operation.deferred = true;
+                operation.endless = request.arguments == "endless";
                 store_.deferred.push_back(operation.connection);
             }
             break;

@@ -43,7 +43,7 @@ struct FakeStore {
 };
 
 /// Executes get, set, delete, meta no-op, version and invalid commands on a map; `batch` is
-/// deferred, `batch now` is not.
+/// deferred (`batch endless`: for ever), `batch now` and `batch pipelined` are not.
 class FakeExecutor final : public Executor {
  public:
     explicit FakeExecutor(FakeStore& store) : store_(store) {}
