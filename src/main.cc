@@ -93,13 +93,16 @@ Started serve(engine::Engine& engine, net::Server& server, admin::ControlLoop& c
         .counters = {},
         .replier = &server.replier(),
         .control = &control,
-        .request_stop = [] { ::kill(::getpid(), SIGTERM); },
+        .request_stop = [](bool graceful) { ::kill(::getpid(), graceful ? SIGUSR1 : SIGINT); },
     };
     for (std::uint32_t reactor = 0; reactor < server.reactors(); ++reactor) {
         connections.reactors.push_back(&server.tasks(reactor));
         connections.counters.push_back(&server.counters(reactor));
     }
-    control.handle_signals([&] { engine.shut_down([&] { control.stop(); }); });
+    control.handle_signals({
+        .stop = [&](bool graceful) { engine.shut_down(graceful, [&] { control.stop(); }); },
+        .reload = {},
+    });
     engine.connect(std::move(connections));
     if (auto started = server.start(); !started) return fail(config::kExitOs, started.error());
     base::log_verbose(1, "serving; {}", server.describe_features());

@@ -8,6 +8,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <cstring>
 #include <unordered_map>
 #include <utility>
 
@@ -23,7 +24,7 @@ struct ControlLoop::Impl {
     asio::signal_set signals{context};
     std::unordered_map<TimerId, std::unique_ptr<asio::steady_timer>> timers;
     TimerId last_timer = 0;
-    std::function<void()> on_stop;
+    SignalActions actions;
     bool stopping = false;
 
     void wait_for_signal();
@@ -51,10 +52,10 @@ ControlLoop::TimerId ControlLoop::post_after(std::chrono::milliseconds delay, ru
 
 void ControlLoop::cancel(TimerId timer) noexcept { impl_->timers.erase(timer); }
 
-void ControlLoop::handle_signals(std::function<void()> on_stop) {
+void ControlLoop::handle_signals(SignalActions actions) {
     std::signal(SIGPIPE, SIG_IGN);
-    impl_->on_stop = std::move(on_stop);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) impl_->signals.add(number);
+    impl_->actions = std::move(actions);
+    for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) impl_->signals.add(number);
     impl_->wait_for_signal();
 }
 
@@ -68,6 +69,7 @@ void ControlLoop::Impl::wait_for_signal() {
 
 void ControlLoop::Impl::handle_signal(int number) {
     if (number == SIGHUP) {
+        if (actions.reload) return actions.reload();
         base::log_verbose(1, "SIGHUP: there is nothing to reload");
         return;
     }
@@ -76,8 +78,11 @@ void ControlLoop::Impl::handle_signal(int number) {
         ::_exit(1);
     }
     stopping = true;
-    base::log_verbose(1, "stopping on {}", number == SIGINT ? "SIGINT" : "SIGTERM");
-    on_stop();
+    const bool graceful = number == SIGUSR1;
+    // The words that scripts wait for.
+    if (graceful) base::log_error("Gracefully stopping");
+    base::log_verbose(1, "stopping on SIG{}", ::sigabbrev_np(number));
+    actions.stop(graceful);
 }
 
 void ControlLoop::run() { impl_->context.run(); }

@@ -22,10 +22,15 @@ class ControlLoop final : public engine::ControlQueue {
     TimerId post_after(std::chrono::milliseconds delay, runtime::Task task) override;
     void cancel(TimerId timer) noexcept override;
 
-    /// From now on SIGINT and SIGTERM run `on_stop`, SIGHUP is logged and nothing else, SIGPIPE is
-    /// ignored. The second SIGINT or SIGTERM ends the process at once. Before other threads start,
-    /// so that no signal reaches them unprepared.
-    void handle_signals(std::function<void()> on_stop);
+    /// What signals ask for; run on the control thread, one after the other.
+    struct SignalActions {
+        std::function<void(bool graceful)> stop;  // INT and TERM; gracefully: USR1. Once
+        std::function<void()> reload;             // HUP; empty: it is logged and nothing else
+    };
+    /// From now on signals run `actions`, SIGPIPE is ignored. INT, TERM or USR1 after one of them
+    /// ends the process at once. Before other threads start, so that no signal reaches them
+    /// unprepared.
+    void handle_signals(SignalActions actions);
 
     /// Runs tasks until `stop`; what is left then is destroyed with the loop.
     void run();

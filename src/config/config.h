@@ -81,7 +81,18 @@ struct MemcachedTuning {
     std::uint32_t tail_repair_time_s = 0;
     std::uint32_t worker_logbuf_kib = 64;
     std::uint64_t read_buf_mem_limit = 0;  // bytes
-    bool inline_ascii_response = false;
+    std::uint32_t napi_ids = 0;            // -N
+    // extstore: nothing is ever written there.
+    std::uint32_t ext_item_size = 512;
+    std::uint32_t ext_item_age = UINT32_MAX;
+    std::uint32_t ext_low_ttl = 0;
+    std::uint32_t ext_recache_rate = 2000;
+    std::uint32_t ext_wbuf_bytes = 4u << 20;
+    std::uint32_t ext_compact_under = 0;
+    std::uint32_t ext_drop_under = 0;
+    std::uint32_t ext_max_sleep_us = 1000000;
+    double ext_max_frag = 0.8;
+    bool ext_drop_unread = false;
 };
 
 /// Everything that is decided before the server starts. Checked as a whole by the parser and not
@@ -91,6 +102,8 @@ struct Config {
     int tcp_port = 11211;                        // 0: no TCP; -1: the kernel picks one
     int udp_port = 0;                            // 0: no UDP
     std::vector<ListenAddress> listen;           // TCP listeners; empty: none
+    std::vector<ListenAddress> udp_listen;       // UDP sockets, the same hosts; empty: none
+    std::string listen_given;                    // all of -l, joined by commas; shown only
     WireProtocol protocol = WireProtocol::Auto;  // -B
     std::string unix_socket;         // path; empty: none. A Unix socket replaces the TCP listeners
     std::uint32_t unix_mask = 0700;  // access bits of the Unix socket
@@ -139,6 +152,10 @@ struct Config {
     std::string user;      // account to run as; empty: stay who we are
     std::string pid_file;  // absolute path; empty: none
     int verbosity = 0;
+
+    // What the operator should know of the command line itself, in complete sentences.
+    std::vector<std::string> warnings;
+    std::vector<std::string> without_effect;  // options given that change nothing here, as given
 };
 
 }  // namespace shardmill::config

@@ -16,6 +16,16 @@ namespace shardmill::engine {
 struct CommandLimits {
     std::uint64_t item_bytes_max = 0;  // -I, in memcached's way of counting: see item_bytes()
     base::UnixSeconds started_at = 0;
+    bool cas_enabled = true;  // false: items have no CAS value that a client could know
+
+    /// The size of an item as memcached 1.6 counts it: 48 bytes of header, the key and a NUL, the
+    /// CAS, client flags other than 0, the value and its CR LF. What clients may store is limited
+    /// by this figure, and `me` shows it.
+    constexpr std::uint64_t item_bytes(std::uint64_t key_bytes, std::uint64_t value_bytes,
+                                       std::uint32_t client_flags) const noexcept {
+        return 48 + key_bytes + 1 + (cas_enabled ? 8 : 0) + (client_flags != 0 ? 4 : 0) +
+               value_bytes + 2;
+    }
 };
 
 /// What a command with a key works with: the shard that holds the key, locked, and where the reply
@@ -29,18 +39,19 @@ struct CommandContext {
     const CommandLimits& limits;
 
     void count(Counter counter) const noexcept { counters.add(counter); }
+
+    /// An item's CAS value as clients know it: 0, which equals no item's, where that is disabled.
+    std::uint64_t cas_of(const store::Handle& handle) const noexcept {
+        return limits.cas_enabled ? handle.view.cas : 0;
+    }
+    /// The same for a reply: from now on the item keeps it.
+    std::uint64_t show_cas(const store::Handle& handle) const noexcept {
+        return limits.cas_enabled ? shard.show_cas(handle) : 0;
+    }
 };
 
 inline store::HashedKey hashed_key(const net::Operation& operation) noexcept {
     return {operation.key, operation.hash};
-}
-
-/// The size of an item as memcached 1.6 counts it: 48 bytes of header, the key and a NUL, the CAS,
-/// client flags other than 0, the value and its CR LF. What clients may store is limited by this
-/// figure, and `me` shows it.
-constexpr std::uint64_t item_bytes(std::uint64_t key_bytes, std::uint64_t value_bytes,
-                                   std::uint32_t client_flags) noexcept {
-    return 48 + key_bytes + 1 + 8 + (client_flags != 0 ? 4 : 0) + value_bytes + 2;
 }
 
 /// The one slab class that tools are shown.

@@ -58,7 +58,7 @@ void run_meta_delete(CommandContext& context, net::Operation& operation) noexcep
     const MetaFlags& flags = request.meta;
     std::string& text = context.replies.text;
     const auto found = context.shard.find(hashed_key(operation), context.now);
-    if (!found || cas_differs(flags, found->view.cas)) {
+    if (!found || cas_differs(flags, context.cas_of(*found))) {
         context.count(Counter::DeleteMisses);
         const auto status = found ? MetaStatus::Exists : MetaStatus::NotFound;
         protocol::append_meta_status(text, request, status);

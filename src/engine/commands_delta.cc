@@ -77,7 +77,7 @@ DeltaResult change_number(CommandContext& context, const net::Operation& operati
     const auto found = context.shard.find(hashed_key(operation), context.now);
     if (!found) return {DeltaOutcome::NotFound, 0, {}};
     if (found->view.value.empty()) return {DeltaOutcome::NotNumeric, 0, {}};
-    if (order.compare && order.compare_cas != 0 && order.compare_cas != found->view.cas) {
+    if (order.compare && order.compare_cas != 0 && order.compare_cas != context.cas_of(*found)) {
         return {DeltaOutcome::Exists, 0, {}};
     }
     const auto number = parse_counter(found->view.value);
@@ -117,7 +117,7 @@ void vivify_number(CommandContext& context, const net::Operation& operation) noe
         return;
     }
     MetaItem item{.created = true};
-    if (flags.has('c')) item.cas = context.shard.show_cas(*stored);
+    if (flags.has('c')) item.cas = context.show_cas(*stored);
     item.touched_ttl = seconds_left(touched, context.now);
     item.vivified_ttl = seconds_left(vivified, context.now);
     protocol::append_meta_number(context.replies.text, request, item, flags.initial);
@@ -140,7 +140,7 @@ void finish_arithmetic(CommandContext& context, const net::Operation& operation,
         context.replies.text.append(protocol::replies::kNoMemoryDelta);
         return;
     }
-    if (flags.has('c')) item.cas = context.shard.show_cas(*handle);
+    if (flags.has('c')) item.cas = context.show_cas(*handle);
     protocol::append_meta_number(context.replies.text, request, item, result.number);
 }
 

@@ -39,7 +39,7 @@ void get(CommandContext& context, net::Operation& operation) noexcept {
         context.count(Counter::GetHits);
         context.shard.bump(*found, context.now);
         std::optional<std::uint64_t> cas;
-        if constexpr (kShowCas) cas = context.shard.show_cas(*found);
+        if constexpr (kShowCas) cas = context.show_cas(*found);
         append_hit(context, operation, *found, cas);
     } else {
         count_miss(context, why);
@@ -75,7 +75,7 @@ void gat(CommandContext& context, net::Operation& operation) noexcept {
         context.count(Counter::StoreNoMemory);
     } else if (*touched) {
         std::optional<std::uint64_t> cas;
-        if constexpr (kShowCas) cas = context.shard.show_cas(**touched);
+        if constexpr (kShowCas) cas = context.show_cas(**touched);
         append_hit(context, operation, **touched, cas);
     }
     if (operation.last_of_request) context.replies.text.append(protocol::replies::kEnd);

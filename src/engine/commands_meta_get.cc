@@ -41,9 +41,9 @@ void append_hit(CommandContext& context, net::Operation& operation, MetaItem& it
     item.key_is_binary = handle.view.header.has(ItemHeader::kBinaryKey);
     item.client_flags = handle.view.client_flags;
     item.value_bytes = static_cast<std::uint32_t>(value.size());
-    if (flags.has('c')) item.cas = context.shard.show_cas(handle);
+    if (flags.has('c')) item.cas = context.show_cas(handle);
 
-    const bool same_as_known = flags.has('C') && flags.compare_cas == handle.view.cas;
+    const bool same_as_known = flags.has('C') && flags.compare_cas == context.cas_of(handle);
     const bool send_value = flags.has('v') && !same_as_known;
     std::string& text = context.replies.text;
     if (!send_value || is_copied(context, value.size())) [[likely]] {
@@ -157,10 +157,11 @@ void run_meta_debug(CommandContext& context, net::Operation& operation) noexcept
                         .client_flags = view.client_flags,
                         .value_bytes = static_cast<std::uint32_t>(view.value.size()),
                         .idle_seconds = context.now - std::min(context.now, found->last_access),
-                        .cas = context.shard.show_cas(*found),
+                        .cas = context.show_cas(*found),
                         .ttl = seconds_left(view.exptime, context.now)};
-    protocol::append_meta_debug(context.replies.text, item, kItemClass,
-                                item_bytes(view.key.size(), view.value.size(), view.client_flags));
+    protocol::append_meta_debug(
+        context.replies.text, item, kItemClass,
+        context.limits.item_bytes(view.key.size(), view.value.size(), view.client_flags));
 }
 
 }  // namespace shardmill::engine

@@ -108,7 +108,7 @@ void run_meta_set(CommandContext& context, net::Operation& operation) noexcept {
     std::uint64_t cas = 0;
     std::uint32_t value_bytes = request.value_bytes;
     if (result.outcome == StoreOutcome::Stored) {
-        if (request.meta.has('c')) cas = context.shard.show_cas(result.item);
+        if (request.meta.has('c')) cas = context.show_cas(result.item);
         value_bytes = static_cast<std::uint32_t>(result.item.view.value.size());
     }
     protocol::append_meta_store(context.replies.text, request, meta_status(result.outcome), cas,

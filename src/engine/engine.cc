@@ -52,13 +52,16 @@ void Engine::make_executors() {
         const ExecutorConfig executor_config{.reactor = reactor,
                                              .reactors = config_.reactors,
                                              .item_bytes_max = config_.item_bytes_max,
+                                             .flush_enabled = config_.flush_enabled,
+                                             .cas_enabled = config_.cas_enabled,
                                              .started_at = started_at_};
         ExecutorParts parts{.shards = &shards_,
                             .counters = &counters_[reactor],
                             .statistics = statistics_.get(),
                             .control = &control_service_,
                             .stop = {}};
-        if (config_.shutdown_command) parts.stop = [this](bool) { request_stop_(); };
+        if (config_.shutdown_command)
+            parts.stop = [this](bool graceful) { request_stop_(graceful); };
         executors_.emplace_back(executor_config, parts);
     }
 }
@@ -147,10 +150,10 @@ void Engine::connect(Connections connections) {
                               .snapshot = snapshot_commands_.get()});
 }
 
-void Engine::shut_down(runtime::Task stopped) {
+void Engine::shut_down(bool graceful, runtime::Task stopped) {
     stopped_ = std::move(stopped);
     jobs_->shut_down();
-    if (!config_.snapshot_on_exit) {
+    if (!config_.snapshot_on_exit && !(graceful && !config_.memory_file.empty())) {
         end_scans();
         return;
     }

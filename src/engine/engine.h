@@ -60,14 +60,16 @@ class Engine {
         std::vector<const net::ConnectionCounters*> counters;  // one per reactor
         net::Replier* replier = nullptr;
         ControlQueue* control = nullptr;
-        std::function<void()> request_stop;  // the command `shutdown`; any thread, must not block
+        /// The command `shutdown [graceful]`; any thread, must not block.
+        std::function<void(bool graceful)> request_stop;
     };
     /// Starts the workers. Once, before the server starts.
     void connect(Connections connections);
 
-    /// Ends jobs and snapshots (after a last save, if that is configured) and runs `stopped` when
-    /// nothing of them is left on workers and reactors. Control thread, once.
-    void shut_down(runtime::Task stopped);
+    /// Ends jobs and snapshots and runs `stopped` when nothing of them is left on workers and
+    /// reactors. Before that a last snapshot is saved: with snapshot_on_exit always, with a
+    /// memory_file when the stop is graceful. Control thread, once.
+    void shut_down(bool graceful, runtime::Task stopped);
 
  private:
     std::expected<void, std::string> open_directory();
@@ -84,7 +86,7 @@ class Engine {
     std::unique_ptr<Statistics> statistics_;
     ControlService control_service_;
     std::deque<RequestExecutor> executors_;
-    std::function<void()> request_stop_;
+    std::function<void(bool graceful)> request_stop_;
 
     compute::Registry registry_;
     std::unique_ptr<snapshot::Catalog> catalog_;  // nullptr: no directory

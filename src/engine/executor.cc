@@ -44,7 +44,7 @@ struct RequestExecutor::Impl {
     Impl(const ExecutorConfig& executor_config, const ExecutorParts& executor_parts)
         : config(executor_config),
           parts(executor_parts),
-          limits{config.item_bytes_max, config.started_at},
+          limits{config.item_bytes_max, config.started_at, config.cas_enabled},
           shards(*parts.shards),
           ends(shards.size()),
           pending(shards.size()) {}
@@ -197,7 +197,7 @@ net::Upload RequestExecutor::reserve(const protocol::Request& request) noexcept 
         return net::Upload{nullptr, static_cast<std::uint64_t>(error)};
     };
     const auto bytes =
-        item_bytes(request.key.size(), request.value_bytes, client_flags_of(request));
+        impl_->limits.item_bytes(request.key.size(), request.value_bytes, client_flags_of(request));
     if (bytes > impl_->limits.item_bytes_max) return refuse(store::StoreError::TooLarge);
     impl_->tick();
     const std::uint32_t shard = impl_->shards.shard_of(base::hash_key(request.key));

@@ -85,14 +85,14 @@ Verdict judge_present(const CommandContext& context, const StoreOrder& order,
         context.shard.bump(found, context.now);
         return Verdict::NotStored;
     }
-    const std::uint64_t cas = found.view.cas;
+    const std::uint64_t cas = context.cas_of(found);
     if (joins(order.mode)) {
         // 0 names no item: it compares with nothing here, and equals nothing below.
         const bool differs = order.compare && order.compare_cas != 0 && order.compare_cas != cas;
         return differs ? Verdict::Exists : Verdict::Join;
     }
     if (!order.compare) return Verdict::Replace;
-    if (order.compare_cas == cas) {
+    if (order.compare_cas == cas && cas != 0) {
         context.count(Counter::CasHits);
         return Verdict::Replace;
     }
@@ -120,7 +120,8 @@ std::expected<Handle, StoreError> join(CommandContext& context, const StoreOrder
                                        const Handle& found) noexcept {
     const store::ItemView& old = found.view;
     const std::uint64_t joined = old.value.size() + value.bytes().size();
-    if (item_bytes(old.key.size(), joined, old.client_flags) > context.limits.item_bytes_max) {
+    if (context.limits.item_bytes(old.key.size(), joined, old.client_flags) >
+        context.limits.item_bytes_max) {
         return std::unexpected(StoreError::TooLarge);
     }
     const bool append = order.mode == StoreMode::Append;
@@ -138,7 +139,8 @@ StoreResult store_item(CommandContext& context, net::Operation& operation,
                        const StoreOrder& order) noexcept {
     const protocol::Request& request = *operation.request;
     IncomingValue value(context, operation);
-    const auto bytes = item_bytes(operation.key.size(), request.value_bytes, order.client_flags);
+    const auto bytes =
+        context.limits.item_bytes(operation.key.size(), request.value_bytes, order.client_flags);
     if (bytes > context.limits.item_bytes_max) {
         return refuse(context, operation, order, StoreError::TooLarge);
     }

@@ -93,23 +93,59 @@ TEST(ControlLoopTest, TasksThatAreLeftAreDestroyedWithoutBeingRun) {
     EXPECT_EQ(alive.use_count(), 1);
 }
 
-TEST(ControlLoopTest, TermAsksToStopAndHupDoesNot) {
+TEST(ControlLoopTest, SignalsAskToStop) {
+    const struct {
+        int number;
+        bool graceful;
+    } cases[] = {{SIGTERM, false}, {SIGINT, false}, {SIGUSR1, true}};
+    for (const auto& test : cases) {
+        ControlLoop loop;
+        std::vector<bool> asked;
+        loop.handle_signals({.stop =
+                                 [&](bool graceful) {
+                                     asked.push_back(graceful);
+                                     loop.stop();
+                                 },
+                             .reload = {}});
+        loop.post([&test] { std::raise(test.number); });
+        loop.run();
+        EXPECT_EQ(asked, std::vector<bool>{test.graceful}) << test.number;
+    }
+}
+
+TEST(ControlLoopTest, HupAsksToReloadAndPipeForNothing) {
     ControlLoop loop;
-    int asked = 0;
-    loop.handle_signals([&] {
-        ++asked;
-        loop.stop();
-    });
+    int reloaded = 0;
+    loop.handle_signals({.stop = [&](bool) { FAIL(); },
+                         .reload =
+                             [&] {
+                                 if (++reloaded == 2) return loop.stop();
+                                 std::raise(SIGHUP);
+                             }});
     loop.post([] {
         std::raise(SIGPIPE);
         std::raise(SIGHUP);
     });
+    loop.run();
+    EXPECT_EQ(reloaded, 2);
+}
+
+TEST(ControlLoopTest, HupWithNothingToReloadIsNoStop) {
+    ControlLoop loop;
+    bool stopped = false;
+    loop.handle_signals({.stop =
+                             [&](bool) {
+                                 stopped = true;
+                                 loop.stop();
+                             },
+                         .reload = {}});
+    loop.post([] { std::raise(SIGHUP); });
     loop.post([&] {
-        EXPECT_EQ(asked, 0);
+        EXPECT_FALSE(stopped);
         std::raise(SIGTERM);
     });
     loop.run();
-    EXPECT_EQ(asked, 1);
+    EXPECT_TRUE(stopped);
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ CommandServer::CommandServer(const Options& options)
                    .settings = {{"maxbytes", "67108864"}, {"verbosity", "0"}}}),
       executor_({.item_bytes_max = options.item_bytes_max,
                  .flush_enabled = options.flush_enabled,
+                 .cas_enabled = options.cas_enabled,
                  .started_at = kStart,
                  .clock = manual_clock},
                 {.shards = &shards_,

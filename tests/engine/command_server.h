@@ -32,6 +32,7 @@ class CommandServer {
         std::uint64_t item_bytes_max = 1u << 20;
         bool evict = true;
         bool flush_enabled = true;
+        bool cas_enabled = true;
         std::size_t upload_from =
             SIZE_MAX;  // values of this size on are received straight into the log
         ControlPort* control = nullptr;
