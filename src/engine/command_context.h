@@ -54,8 +54,11 @@ inline store::HashedKey hashed_key(const net::Operation& operation) noexcept {
     return {operation.key, operation.hash};
 }
 
-/// The one slab class that tools are shown.
+/// The one slab class that tools are shown, the highest that memcached has by default, and the
+/// number of those it can have at most, 0 (its free pages) included.
 inline constexpr std::uint32_t kItemClass = 1;
+inline constexpr std::uint32_t kLargestClass = 39;
+inline constexpr std::uint32_t kClassesMax = 64;
 
 /// Values from this size on are sent from the log instead of being copied into the reply.
 inline constexpr std::size_t kPinnedValueBytes = 16 * 1024;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "engine/exptime.h"
+#include "engine/runtime_settings.h"
 #include "engine/version.h"
 #include "protocol/reply.h"
 
@@ -20,10 +21,6 @@ using protocol::Verb;
 
 constexpr std::uint64_t kVerbosityMax = 2;
 
-void reply(AdminContext& context, const net::Operation& operation, std::string_view text) noexcept {
-    if (!operation.request->no_reply) context.replies.text.append(text);
-}
-
 void run_meta_noop(AdminContext& context, net::Operation&) noexcept {
     context.replies.text.append(protocol::replies::kMetaNoop);
 }
@@ -35,25 +32,26 @@ void run_version(AdminContext& context, net::Operation&) noexcept {
 void run_verbosity(AdminContext& context, net::Operation& operation) noexcept {
     const auto level = std::min(operation.request->number, kVerbosityMax);
     base::set_verbosity(static_cast<int>(level));
-    reply(context, operation, protocol::replies::kOk);
+    append_answer(context, operation, protocol::replies::kOk);
 }
 
 void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
     context.parts.counters->add(Counter::CmdFlush);
     if (!context.config.flush_enabled) {
-        return reply(context, operation, protocol::replies::kFlushNotAllowed);
+        return append_answer(context, operation, protocol::replies::kFlushNotAllowed);
     }
     const std::int32_t delay = operation.request->exptime;
     const auto when =
         delay <= 0 ? context.now : deadline_of(delay, context.now, context.config.started_at);
     // A date before the start of the server: nothing here is as old as that.
     if (when != kLongExpired) {
+        context.parts.settings->oldest = uptime_of(when, context.config.started_at) - 1;
         store::ShardSet& shards = *context.parts.shards;
         for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
             shards.lock(shard)->flush_all(when, context.now);
         }
     }
-    reply(context, operation, protocol::replies::kOk);
+    append_answer(context, operation, protocol::replies::kOk);
 }
 
 /// Hands a command to the control plane, which answers through net::Replier.
@@ -111,7 +109,7 @@ void run_invalid(AdminContext& context, net::Operation& operation) noexcept {
 
 /// A command that this server has no use for (yet).
 void run_unknown(AdminContext& context, net::Operation& operation) noexcept {
-    reply(context, operation, protocol::replies::kError);
+    append_answer(context, operation, protocol::replies::kError);
 }
 
 constexpr std::size_t kFirst = static_cast<std::size_t>(Verb::MetaNoop);
@@ -132,10 +130,10 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::Batch, run_batch);
     set(Verb::Snapshot, run_snapshot);
     set(Verb::CacheMemlimit, run_unknown);
-    set(Verb::Slabs, run_unknown);
-    set(Verb::Lru, run_unknown);
-    set(Verb::LruCrawler, run_unknown);
-    set(Verb::Extstore, run_unknown);
+    set(Verb::Slabs, run_slabs);
+    set(Verb::Lru, run_lru);
+    set(Verb::LruCrawler, run_lru_crawler);
+    set(Verb::Extstore, run_extstore);
     set(Verb::RefreshCerts, run_unknown);
     set(Verb::Watch, run_unknown);
     set(Verb::Invalid, run_invalid);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "base/clock.h"
 #include "engine/executor.h"
 #include "net/executor.h"
@@ -20,6 +22,22 @@ using AdminCommand = void (*)(AdminContext&, net::Operation&) noexcept;
 
 /// The handler of a verb without a key.
 AdminCommand admin_command(protocol::Verb verb) noexcept;
+
+/// Appends a whole reply unless the client wants none.
+inline void append_answer(AdminContext& context, const net::Operation& operation,
+                          std::string_view answer) noexcept {
+    if (!operation.request->no_reply) context.replies.text.append(answer);
+}
+
+// Handlers by file; the others are commands_admin.cc's own.
+
+// commands_tuning.cc
+void run_slabs(AdminContext& context, net::Operation& operation) noexcept;
+void run_lru(AdminContext& context, net::Operation& operation) noexcept;
+void run_extstore(AdminContext& context, net::Operation& operation) noexcept;
+
+// commands_crawler.cc
+void run_lru_crawler(AdminContext& context, net::Operation& operation) noexcept;
 
 /// True for the verbs that look at or change what keys hold: what was asked before them must run
 /// before them.

@@ -52,4 +52,35 @@ class alignas(64) Counters {
     std::array<std::atomic<std::uint64_t>, kCounters> values_{};
 };
 
+/// What happens to the server as a whole and is counted by whichever thread is there; rare enough
+/// for that. Named as `stats` names it.
+enum class ServerCounter : std::uint8_t {
+    LruCrawlerStarts,
+    CrawlerItemsChecked,
+    LogWorkerDropped,
+    LogWorkerWritten,
+    LogWatcherSkipped,
+    LogWatcherSent,
+};
+inline constexpr std::size_t kServerCounters =
+    static_cast<std::size_t>(ServerCounter::LogWatcherSent) + 1;
+
+/// Any thread. Never set back, as Counters.
+class ServerCounters {
+ public:
+    void add(ServerCounter counter, std::uint64_t count = 1) noexcept {
+        values_[static_cast<std::size_t>(counter)].fetch_add(count, std::memory_order_relaxed);
+    }
+    std::uint64_t get(ServerCounter counter) const noexcept {
+        return values_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+    }
+
+    // The present: `stats reset` does not touch it.
+    std::atomic<std::uint64_t> log_watchers{0};
+    std::atomic<std::uint64_t> lru_crawler_running{0};
+
+ private:
+    std::array<std::atomic<std::uint64_t>, kServerCounters> values_{};
+};
+
 }  // namespace shardmill::engine

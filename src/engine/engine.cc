@@ -30,17 +30,18 @@ Engine::Engine(const config::Config& config)
     : config_(config),
       started_at_(base::unix_now()),
       workers_count_(config.workers != 0 ? config.workers : cores()),
+      settings_(config_),
       shards_(store_config(config)),
       counters_(config.reactors),
       registry_(compute::Registry::with_builtins()) {
     StatsProviders providers;
     providers.shards = &shards_;
+    providers.config = &config_;
+    providers.settings = &settings_;
+    providers.server = &server_counters_;
     for (const Counters& counters : counters_) providers.counters.push_back(&counters);
-    providers.reactors = config_.reactors;
-    providers.connections_max = config_.max_connections;
-    providers.memory_limit = config_.memory_limit;
     providers.started_at = started_at_;
-    providers.settings = settings_lines(config_);
+    providers.settings_lines = settings_lines(config_);
     statistics_ = std::make_unique<Statistics>(std::move(providers));
     make_executors();
 }
@@ -58,6 +59,7 @@ void Engine::make_executors() {
         ExecutorParts parts{.shards = &shards_,
                             .counters = &counters_[reactor],
                             .statistics = statistics_.get(),
+                            .settings = &settings_,
                             .control = &control_service_,
                             .stop = {}};
         if (config_.shutdown_command)

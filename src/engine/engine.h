@@ -17,6 +17,7 @@
 #include "engine/executor.h"
 #include "engine/job_manager.h"
 #include "engine/job_results.h"
+#include "engine/runtime_settings.h"
 #include "engine/scan_driver.h"
 #include "engine/snapshot_commands.h"
 #include "engine/snapshot_manager.h"
@@ -81,8 +82,10 @@ class Engine {
     const config::Config config_;
     const base::UnixSeconds started_at_;
     const std::uint32_t workers_count_;
+    RuntimeSettings settings_;
     store::ShardSet shards_;
     std::deque<Counters> counters_;
+    ServerCounters server_counters_;
     std::unique_ptr<Statistics> statistics_;
     ControlService control_service_;
     std::deque<RequestExecutor> executors_;

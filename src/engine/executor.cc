@@ -165,6 +165,7 @@ void RequestExecutor::Impl::run_without_key(Operation& operation,
 RequestExecutor::RequestExecutor(const ExecutorConfig& config, const ExecutorParts& parts)
     : impl_(std::make_unique<Impl>(config, parts)) {
     SHARDMILL_ASSERT(parts.counters != nullptr && parts.statistics != nullptr);
+    SHARDMILL_ASSERT(parts.settings != nullptr);
     SHARDMILL_ASSERT(config.reactor < config.reactors);
 }
 

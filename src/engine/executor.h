@@ -32,6 +32,7 @@ struct ExecutorParts {
     store::ShardSet* shards = nullptr;
     Counters* counters = nullptr;             // this executor's own
     Statistics* statistics = nullptr;         // shared by all
+    RuntimeSettings* settings = nullptr;      // shared by all
     ControlPort* control = nullptr;           // nullptr: batch and snapshot commands are refused
     std::function<void(bool graceful)> stop;  // what `shutdown` does; empty: not enabled (no -A)
 };

@@ -23,6 +23,13 @@ constexpr base::UnixSeconds deadline_of(std::int32_t exptime, base::UnixSeconds 
     return seconds <= started_at ? kLongExpired : seconds;
 }
 
+/// Seconds since the start as memcached counts them: from 2 on, so that who divides by them never
+/// divides by 0.
+constexpr base::UnixSeconds uptime_of(base::UnixSeconds now,
+                                      base::UnixSeconds started_at) noexcept {
+    return now - std::min(now, started_at) + 2;
+}
+
 /// Seconds left until a deadline, as `t` shows them: -1 for never, 0 when it has passed.
 constexpr std::int64_t seconds_left(base::UnixSeconds deadline, base::UnixSeconds now) noexcept {
     if (deadline == kNever) return -1;

@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "base/log.h"
+#include "base/assert.h"
 #include "engine/command_context.h"
 #include "engine/stats_tables.h"
 #include "protocol/reply.h"
@@ -20,6 +20,7 @@ using protocol::replies::kEnd;
 void append_lines(std::string& reply, std::string_view prefix, std::span<const StatLine> lines,
                   const StatTotals& totals) {
     for (const StatLine& line : lines) {
+        if (!line.is_shown(totals)) continue;
         append_stat(reply, fmt::format("{}{}", prefix, line.name), line.value(totals));
     }
 }
@@ -35,9 +36,13 @@ void report_reset(Statistics& statistics, base::UnixSeconds, std::string& reply)
 }
 
 void report_settings(Statistics& statistics, base::UnixSeconds, std::string& reply) {
-    for (const auto& [name, value] : statistics.providers().settings) {
-        // The one setting a command can change.
-        append_stat(reply, name, name == "verbosity" ? fmt::to_string(base::verbosity()) : value);
+    const StatsProviders& providers = statistics.providers();
+    for (const auto& [name, value] : providers.settings_lines) {
+        if (name == "maxbytes") {
+            append_stat(reply, name, providers.shards->memory_limit());
+        } else {
+            append_stat(reply, name, present_setting(*providers.settings, name).value_or(value));
+        }
     }
     reply.append(kEnd);
 }
@@ -79,17 +84,26 @@ constexpr Topic kTopics[] = {
     {"slabs", false, report_slabs},      {"sizes", false, report_sizes},
 };
 
-/// Applies `operation(sum, figure)` to everything that only ever grows.
-template <typename Operation>
-void for_each_figure(ConnectionTotals& sums, const ConnectionTotals& figures,
-                     Operation&& operation) noexcept {
-    operation(sums.total, figures.total);
-    operation(sums.rejected, figures.rejected);
-    operation(sums.bytes_read, figures.bytes_read);
-    operation(sums.bytes_written, figures.bytes_written);
-    operation(sums.turns, figures.turns);
-    operation(sums.yields, figures.yields);
-}
+/// A figure of the connections: where it is counted, where it is summed, and whether it counts from
+/// zero again after `stats reset` or is the present.
+struct ConnectionFigure {
+    std::atomic<std::uint64_t> net::ConnectionCounters::* counter;
+    std::uint64_t ConnectionTotals::* total;
+    bool resets;
+};
+
+using Counted = net::ConnectionCounters;
+using Totals = ConnectionTotals;
+constexpr ConnectionFigure kConnectionFigures[] = {
+    {&Counted::current, &Totals::current, false},
+    {&Counted::total, &Totals::total, true},
+    {&Counted::rejected, &Totals::rejected, true},
+    {&Counted::bytes_read, &Totals::bytes_read, true},
+    {&Counted::bytes_written, &Totals::bytes_written, true},
+    {&Counted::turns, &Totals::turns, true},
+    {&Counted::yields, &Totals::yields, true},
+    {&Counted::buffer_bytes, &Totals::buffer_bytes, false},
+};
 
 void add(store::ShardStats& sum, const store::ShardStats& part) noexcept {
     static constexpr std::uint64_t store::ShardStats::* kMembers[] = {
@@ -117,7 +131,10 @@ void add(store::ShardStats& sum, const store::ShardStats& part) noexcept {
 
 }  // namespace
 
-Statistics::Statistics(StatsProviders providers) : providers_(std::move(providers)) {}
+Statistics::Statistics(StatsProviders providers) : providers_(std::move(providers)) {
+    SHARDMILL_ASSERT(providers_.shards != nullptr && providers_.config != nullptr);
+    SHARDMILL_ASSERT(providers_.settings != nullptr && providers_.server != nullptr);
+}
 
 void Statistics::report(std::string_view arguments, base::UnixSeconds now, std::string& reply) {
     const std::string_view name = protocol::next_key(arguments);
@@ -134,26 +151,34 @@ std::vector<Stat> Statistics::general(base::UnixSeconds now) {
     const StatTotals figures = totals(now);
     std::vector<Stat> stats;
     for (const StatLine& line : general_lines()) {
-        stats.push_back({std::string(line.name), line.value(figures)});
+        if (line.is_shown(figures)) stats.push_back({std::string(line.name), line.value(figures)});
     }
     return stats;
 }
 
 StatTotals Statistics::totals(base::UnixSeconds now) {
-    StatTotals totals{.counters = sum_counters(),
+    const ServerCounters& server = *providers_.server;
+    StatTotals totals{.config = providers_.config,
+                      .settings = providers_.settings,
+                      .counters = sum_counters(),
+                      .server = server_counters(),
                       .connections = sum_connections(),
                       .store = sum_shards(),
+                      .log_watchers = server.log_watchers,
+                      .lru_crawler_running = server.lru_crawler_running,
                       .shards = providers_.shards->size(),
-                      .reactors = providers_.reactors,
-                      .connections_max = providers_.connections_max,
-                      .memory_limit = providers_.memory_limit,
+                      .memory_limit = providers_.shards->memory_limit(),
                       .charged_bytes = providers_.shards->charged_bytes(),
                       .started_at = providers_.started_at,
                       .now = now};
     const std::lock_guard lock(baseline_mutex_);
     for (std::size_t i = 0; i < kCounters; ++i) totals.counters[i] -= counters_baseline_[i];
-    for_each_figure(totals.connections, connections_baseline_,
-                    [](std::uint64_t& sum, std::uint64_t baseline) { sum -= baseline; });
+    for (std::size_t i = 0; i < kServerCounters; ++i) totals.server[i] -= server_baseline_[i];
+    for (const ConnectionFigure& figure : kConnectionFigures) {
+        if (figure.resets) {
+            totals.connections.*figure.total -= connections_baseline_.*figure.total;
+        }
+    }
     return totals;
 }
 
@@ -162,9 +187,11 @@ void Statistics::reset() {
         providers_.shards->lock(shard)->reset_stats();
     }
     const CounterValues counters = sum_counters();
+    const ServerValues server = server_counters();
     const ConnectionTotals connections = sum_connections();
     const std::lock_guard lock(baseline_mutex_);
     counters_baseline_ = counters;
+    server_baseline_ = server;
     connections_baseline_ = connections;
 }
 
@@ -178,22 +205,20 @@ CounterValues Statistics::sum_counters() const noexcept {
     return sums;
 }
 
+ServerValues Statistics::server_counters() const noexcept {
+    ServerValues values{};
+    for (std::size_t i = 0; i < kServerCounters; ++i) {
+        values[i] = providers_.server->get(static_cast<ServerCounter>(i));
+    }
+    return values;
+}
+
 ConnectionTotals Statistics::sum_connections() const noexcept {
-    const auto read = [](const std::atomic<std::uint64_t>& value) {
-        return value.load(std::memory_order_relaxed);
-    };
     ConnectionTotals sums;
     for (const net::ConnectionCounters* counters : providers_.connections) {
-        const ConnectionTotals part{.total = read(counters->total),
-                                    .rejected = read(counters->rejected),
-                                    .bytes_read = read(counters->bytes_read),
-                                    .bytes_written = read(counters->bytes_written),
-                                    .turns = read(counters->turns),
-                                    .yields = read(counters->yields)};
-        for_each_figure(sums, part,
-                        [](std::uint64_t& sum, std::uint64_t figure) { sum += figure; });
-        sums.current += read(counters->current);
-        sums.buffer_bytes += read(counters->buffer_bytes);
+        for (const ConnectionFigure& figure : kConnectionFigures) {
+            sums.*figure.total += (counters->*figure.counter).load(std::memory_order_relaxed);
+        }
     }
     return sums;
 }

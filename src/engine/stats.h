@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "engine/counters.h"
+#include "engine/runtime_settings.h"
 #include "engine/stats_totals.h"
 #include "net/executor.h"
 #include "store/shard_set.h"
@@ -18,14 +20,14 @@ namespace shardmill::engine {
 /// Where the figures come from. Everything pointed to outlives Statistics.
 struct StatsProviders {
     store::ShardSet* shards = nullptr;
+    const config::Config* config = nullptr;
+    const RuntimeSettings* settings = nullptr;
+    const ServerCounters* server = nullptr;
     std::vector<const Counters*> counters;                    // one per executor
     std::vector<const net::ConnectionCounters*> connections;  // one per reactor
-    std::uint32_t reactors = 1;                               // -t
-    std::uint32_t connections_max = 1024;                     // -c
-    std::uint64_t memory_limit = 64u << 20;                   // -m, bytes
     base::UnixSeconds started_at = 0;
     std::vector<std::pair<std::string, std::string>>
-        settings;  // lines of `stats settings`, in order
+        settings_lines;  // of `stats settings`, in order, as they were at the start
 };
 
 /// One line of a report.
@@ -60,16 +62,21 @@ class Statistics {
     /// the present (items, bytes, connections) is untouched.
     void reset();
 
+    /// Segments of all shards: the pages that slab commands speak of.
+    std::uint64_t segments() const noexcept { return sum_shards().segments; }
+
     const StatsProviders& providers() const noexcept { return providers_; }
 
  private:
     CounterValues sum_counters() const noexcept;
+    ServerValues server_counters() const noexcept;
     ConnectionTotals sum_connections() const noexcept;
     store::ShardStats sum_shards() const noexcept;
 
     StatsProviders providers_;
     std::mutex baseline_mutex_;  // held for copies of the baselines only
     CounterValues counters_baseline_{};
+    ServerValues server_baseline_{};
     ConnectionTotals connections_baseline_;
 };
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/exptime.h"
 #include "engine/version.h"
 
 namespace shardmill::engine {
@@ -24,6 +25,14 @@ template <Counter kCounter>
 std::string count(const StatTotals& totals) {
     return fmt::to_string(totals.count(kCounter));
 }
+template <ServerCounter kCounter>
+std::string count_once(const StatTotals& totals) {
+    return fmt::to_string(totals.count(kCounter));
+}
+template <auto kMember>
+std::string option(const StatTotals& totals) {
+    return fmt::to_string(totals.config->*kMember);
+}
 template <auto kMember>
 std::string field(const StatTotals& totals) {
     return fmt::to_string(totals.*kMember);
@@ -39,7 +48,7 @@ std::string store(const StatTotals& totals) {
 
 std::string pid(const StatTotals&) { return fmt::to_string(::getpid()); }
 std::string uptime(const StatTotals& totals) {
-    return fmt::to_string(totals.now - std::min(totals.now, totals.started_at));
+    return fmt::to_string(uptime_of(totals.now, totals.started_at));
 }
 std::string unix_time(const StatTotals& totals) { return fmt::to_string(totals.now); }
 std::string protocol_version(const StatTotals&) { return std::string(kProtocolVersion); }
@@ -56,8 +65,9 @@ std::string cpu_time(timeval rusage::* member) {
 std::string user_time(const StatTotals&) { return cpu_time(&rusage::ru_utime); }
 std::string system_time(const StatTotals&) { return cpu_time(&rusage::ru_stime); }
 
+/// As memcached's: the power of two of places for items.
 std::string index_power(const StatTotals& totals) {
-    return fmt::to_string(std::bit_width(totals.store.index_slots));
+    return fmt::to_string(std::bit_width(totals.store.index_slots | 1) - 1);
 }
 std::string index_growing(const StatTotals& totals) {
     return totals.store.index_growing ? "1" : "0";
@@ -71,6 +81,16 @@ std::string used_percent(const StatTotals& totals) {
     return fmt::format("{:.1f}", 100.0 * static_cast<double>(totals.charged_bytes) / limit);
 }
 
+// The groups of lines that some configurations have and others have not.
+using Config = config::Config;
+bool closes_over_limit(const StatTotals& totals) { return totals.config->close_over_limit; }
+bool reassigns_slabs(const StatTotals& totals) { return totals.config->tuning.slab_reassign; }
+bool has_crawler(const StatTotals& totals) { return totals.settings->lru_crawler; }
+bool has_maintainer(const StatTotals& totals) { return totals.config->tuning.lru_maintainer; }
+bool has_temporary_lru(const StatTotals& totals) {
+    return has_maintainer(totals) && totals.settings->temp_lru;
+}
+
 constexpr StatLine kGeneral[] = {
     {"pid", pid},
     {"uptime", uptime},
@@ -80,10 +100,10 @@ constexpr StatLine kGeneral[] = {
     {"pointer_size", pointer_size},
     {"rusage_user", user_time},
     {"rusage_system", system_time},
-    {"max_connections", field<&StatTotals::connections_max>},
+    {"max_connections", option<&Config::max_connections>},
     {"curr_connections", connections<&ConnectionTotals::current>},
     {"total_connections", connections<&ConnectionTotals::total>},
-    {"rejected_connections", connections<&ConnectionTotals::rejected>},
+    {"rejected_connections", connections<&ConnectionTotals::rejected>, closes_over_limit},
     {"connection_structures", connections<&ConnectionTotals::current>},
     {"response_obj_oom", zero},
     {"response_obj_count", zero},
@@ -123,29 +143,29 @@ constexpr StatLine kGeneral[] = {
     {"accepting_conns", one},
     {"listen_disabled_num", zero},
     {"time_in_listen_disabled_us", zero},
-    {"threads", field<&StatTotals::reactors>},
+    {"threads", option<&Config::reactors>},
     {"conn_yields", connections<&ConnectionTotals::yields>},
     {"hash_power_level", index_power},
     {"hash_bytes", store<&ShardStats::index_bytes>},
     {"hash_is_expanding", index_growing},
-    {"slab_reassign_rescues", zero},
-    {"slab_reassign_chunk_rescues", zero},
-    {"slab_reassign_inline_reclaim", zero},
-    {"slab_reassign_busy_items", zero},
-    {"slab_reassign_busy_deletes", zero},
-    {"slab_reassign_busy_nomem", zero},
-    {"slab_reassign_last_busy_status", none},
-    {"slab_reassign_running", zero},
-    {"slabs_moved", zero},
-    {"lru_crawler_running", zero},
-    {"lru_crawler_starts", zero},
-    {"lru_maintainer_juggles", zero},
+    {"slab_reassign_rescues", zero, reassigns_slabs},
+    {"slab_reassign_chunk_rescues", zero, reassigns_slabs},
+    {"slab_reassign_inline_reclaim", zero, reassigns_slabs},
+    {"slab_reassign_busy_items", zero, reassigns_slabs},
+    {"slab_reassign_busy_deletes", zero, reassigns_slabs},
+    {"slab_reassign_busy_nomem", zero, reassigns_slabs},
+    {"slab_reassign_last_busy_status", none, reassigns_slabs},
+    {"slab_reassign_running", zero, reassigns_slabs},
+    {"slabs_moved", zero, reassigns_slabs},
+    {"lru_crawler_running", field<&StatTotals::lru_crawler_running>, has_crawler},
+    {"lru_crawler_starts", count_once<ServerCounter::LruCrawlerStarts>, has_crawler},
+    {"lru_maintainer_juggles", zero, has_maintainer},
     {"malloc_fails", zero},
-    {"log_worker_dropped", zero},
-    {"log_worker_written", zero},
-    {"log_watcher_skipped", zero},
-    {"log_watcher_sent", zero},
-    {"log_watchers", zero},
+    {"log_worker_dropped", count_once<ServerCounter::LogWorkerDropped>},
+    {"log_worker_written", count_once<ServerCounter::LogWorkerWritten>},
+    {"log_watcher_skipped", count_once<ServerCounter::LogWatcherSkipped>},
+    {"log_watcher_sent", count_once<ServerCounter::LogWatcherSent>},
+    {"log_watchers", field<&StatTotals::log_watchers>},
     {"unexpected_napi_ids", zero},
     {"round_robin_fallback", zero},
     {"bytes", store<&ShardStats::item_bytes>},
@@ -154,17 +174,17 @@ constexpr StatLine kGeneral[] = {
     {"slab_global_page_pool", zero},
     {"expired_unfetched", store<&ShardStats::expired_unfetched>},
     {"evicted_unfetched", store<&ShardStats::evicted_unfetched>},
-    {"evicted_active", store<&ShardStats::evicted_active>},
+    {"evicted_active", store<&ShardStats::evicted_active>, has_maintainer},
     {"evictions", store<&ShardStats::evictions>},
     {"reclaimed", store<&ShardStats::reclaimed>},
     {"crawler_reclaimed", store<&ShardStats::crawler_reclaimed>},
-    {"crawler_items_checked", zero},
+    {"crawler_items_checked", count_once<ServerCounter::CrawlerItemsChecked>},
     {"lrutail_reflocked", zero},
-    {"moves_to_cold", zero},
-    {"moves_to_warm", zero},
-    {"moves_within_lru", store<&ShardStats::moved_items>},
-    {"direct_reclaims", zero},
-    {"lru_bumps_dropped", zero},
+    {"moves_to_cold", zero, has_maintainer},
+    {"moves_to_warm", zero, has_maintainer},
+    {"moves_within_lru", store<&ShardStats::moved_items>, has_maintainer},
+    {"direct_reclaims", zero, has_maintainer},
+    {"lru_bumps_dropped", zero, has_maintainer},
     {"shardmill_version", server_version},
     {"shards", field<&StatTotals::shards>},
     {"charged_bytes", field<&StatTotals::charged_bytes>},
@@ -179,11 +199,12 @@ constexpr StatLine kGeneral[] = {
 
 constexpr StatLine kItems[] = {
     {"number", store<&ShardStats::items>},
-    {"number_hot", zero},
-    {"number_warm", zero},
-    {"number_cold", store<&ShardStats::items>},
-    {"age_hot", zero},
-    {"age_warm", zero},
+    {"number_hot", zero, has_maintainer},
+    {"number_warm", zero, has_maintainer},
+    {"number_cold", store<&ShardStats::items>, has_maintainer},
+    {"number_temp", zero, has_temporary_lru},
+    {"age_hot", zero, has_maintainer},
+    {"age_warm", zero, has_maintainer},
     {"age", zero},
     {"mem_requested", store<&ShardStats::item_bytes>},
     {"evicted", store<&ShardStats::evictions>},
@@ -194,18 +215,18 @@ constexpr StatLine kItems[] = {
     {"reclaimed", store<&ShardStats::reclaimed>},
     {"expired_unfetched", store<&ShardStats::expired_unfetched>},
     {"evicted_unfetched", store<&ShardStats::evicted_unfetched>},
-    {"evicted_active", store<&ShardStats::evicted_active>},
+    {"evicted_active", store<&ShardStats::evicted_active>, has_maintainer},
     {"crawler_reclaimed", store<&ShardStats::crawler_reclaimed>},
-    {"crawler_items_checked", zero},
+    {"crawler_items_checked", count_once<ServerCounter::CrawlerItemsChecked>},
     {"lrutail_reflocked", zero},
-    {"moves_to_cold", zero},
-    {"moves_to_warm", zero},
-    {"moves_within_lru", store<&ShardStats::moved_items>},
-    {"direct_reclaims", zero},
-    {"hits_to_hot", zero},
-    {"hits_to_warm", zero},
-    {"hits_to_cold", count<Counter::GetHits>},
-    {"hits_to_temp", zero},
+    {"moves_to_cold", zero, has_maintainer},
+    {"moves_to_warm", zero, has_maintainer},
+    {"moves_within_lru", store<&ShardStats::moved_items>, has_maintainer},
+    {"direct_reclaims", zero, has_maintainer},
+    {"hits_to_hot", zero, has_maintainer},
+    {"hits_to_warm", zero, has_maintainer},
+    {"hits_to_cold", count<Counter::GetHits>, has_maintainer},
+    {"hits_to_temp", zero, has_maintainer},
 };
 
 constexpr StatLine kSlabs[] = {

@@ -4,14 +4,17 @@
 #include <cstdint>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "engine/counters.h"
+#include "engine/runtime_settings.h"
 #include "store/shard.h"
 
 namespace shardmill::engine {
 
 using CounterValues = std::array<std::uint64_t, kCounters>;
+using ServerValues = std::array<std::uint64_t, kServerCounters>;
 
-/// net::ConnectionCounters of all reactors, summed.
+/// net::ConnectionCounters of all reactors, summed: see kConnectionFigures in stats.cc.
 struct ConnectionTotals {
     std::uint64_t current = 0;
     std::uint64_t total = 0;
@@ -25,12 +28,15 @@ struct ConnectionTotals {
 
 /// The whole server's figures at about one moment, since the start or the last `stats reset`.
 struct StatTotals {
+    const config::Config* config = nullptr;
+    const RuntimeSettings* settings = nullptr;
     CounterValues counters{};
+    ServerValues server{};
     ConnectionTotals connections;
     store::ShardStats store;  // of all shards
+    std::uint64_t log_watchers = 0;
+    std::uint64_t lru_crawler_running = 0;
     std::uint32_t shards = 0;
-    std::uint32_t reactors = 0;
-    std::uint32_t connections_max = 0;
     std::uint64_t memory_limit = 0;  // bytes
     std::uint64_t charged_bytes = 0;
     base::UnixSeconds started_at = 0;
@@ -38,6 +44,9 @@ struct StatTotals {
 
     std::uint64_t count(Counter counter) const noexcept {
         return counters[static_cast<std::size_t>(counter)];
+    }
+    std::uint64_t count(ServerCounter counter) const noexcept {
+        return server[static_cast<std::size_t>(counter)];
     }
 };
 

@@ -4,7 +4,8 @@
 #include <optional>
 #include <string_view>
 
-/// Numbers as the text protocol writes them. For the parsers of this folder.
+/// Numbers as the text protocol writes them: for the parsers of this folder, and for executors that
+/// read the rest of an administrator's line.
 namespace shardmill::protocol {
 
 /// Plain digits, at most 11 of them for 32 and 22 for 64 bits (leading zeros count); nullopt on

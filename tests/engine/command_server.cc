@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/assert.h"
+#include "engine/stats_settings.h"
 #include "protocol/text_parser.h"
 
 namespace shardmill::engine {
@@ -38,16 +39,19 @@ std::string printable(std::string_view bytes) {
 
 CommandServer::CommandServer(const Options& options)
     : options_(options),
+      settings_(options_.config),
       shards_({.memory_limit = options.memory_limit,
                .shards = options.shards,
                .item_bytes_max = options.item_bytes_max,
                .evict = options.evict}),
       statistics_({.shards = &shards_,
+                   .config = &options_.config,
+                   .settings = &settings_,
+                   .server = &server_counters_,
                    .counters = {&counters_},
                    .connections = {&connections_},
-                   .memory_limit = options.memory_limit,
                    .started_at = kStart,
-                   .settings = {{"maxbytes", "67108864"}, {"verbosity", "0"}}}),
+                   .settings_lines = settings_lines(options_.config)}),
       executor_({.item_bytes_max = options.item_bytes_max,
                  .flush_enabled = options.flush_enabled,
                  .cas_enabled = options.cas_enabled,
@@ -56,6 +60,7 @@ CommandServer::CommandServer(const Options& options)
                 {.shards = &shards_,
                  .counters = &counters_,
                  .statistics = &statistics_,
+                 .settings = &settings_,
                  .control = options.control,
                  .stop = options.stop}) {
     manual_now = kStart + 1000;

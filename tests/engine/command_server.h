@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.h"
 #include "engine/counters.h"
 #include "engine/executor.h"
+#include "engine/runtime_settings.h"
 #include "engine/stats.h"
 #include "net/executor.h"
 #include "protocol/request.h"
@@ -37,6 +39,7 @@ class CommandServer {
             SIZE_MAX;  // values of this size on are received straight into the log
         ControlPort* control = nullptr;
         std::function<void(bool)> stop;
+        config::Config config = {};  // what only reports and administrators' commands look at
     };
 
     CommandServer() : CommandServer(Options{}) {}
@@ -63,6 +66,9 @@ class CommandServer {
     RequestExecutor& executor() { return executor_; }
     Statistics& statistics() { return statistics_; }
     store::ShardSet& shards() { return shards_; }
+    RuntimeSettings& settings() { return settings_; }
+    ServerCounters& server_counters() { return server_counters_; }
+    net::ConnectionCounters& connections() { return connections_; }
 
  private:
     struct Turn {
@@ -74,8 +80,10 @@ class CommandServer {
     std::string compose(const Turn& turn, const net::ReplyArena& arena);
 
     const Options options_;
+    RuntimeSettings settings_;
     store::ShardSet shards_;
     Counters counters_;
+    ServerCounters server_counters_;
     net::ConnectionCounters connections_;
     Statistics statistics_;
     RequestExecutor executor_;

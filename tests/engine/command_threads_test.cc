@@ -39,12 +39,21 @@ TEST(CommandThreadsTest, ReactorsShareShardsWithoutLosingAnUpdate) {
     std::vector<Reactor> reactors(kThreads);
     std::vector<const Counters*> counters;
     for (const Reactor& reactor : reactors) counters.push_back(&reactor.counters);
-    Statistics statistics({.shards = &shards, .counters = counters, .reactors = kThreads});
+    const config::Config config;
+    RuntimeSettings settings(config);
+    const ServerCounters server;
+    Statistics statistics({.shards = &shards,
+                           .config = &config,
+                           .settings = &settings,
+                           .server = &server,
+                           .counters = counters});
     for (std::uint32_t i = 0; i < kThreads; ++i) {
-        reactors[i].executor = std::make_unique<RequestExecutor>(
-            ExecutorConfig{.reactor = i, .reactors = kThreads},
-            ExecutorParts{
-                .shards = &shards, .counters = &reactors[i].counters, .statistics = &statistics});
+        reactors[i].executor =
+            std::make_unique<RequestExecutor>(ExecutorConfig{.reactor = i, .reactors = kThreads},
+                                              ExecutorParts{.shards = &shards,
+                                                            .counters = &reactors[i].counters,
+                                                            .statistics = &statistics,
+                                                            .settings = &settings});
     }
     ASSERT_EQ(reactors[0].ask("set n 0 0 1\r\n0\r\n"), "STORED\r\n");
 
