@@ -9,7 +9,7 @@ namespace {
 
 using protocol::Verb;
 
-constexpr std::size_t kKeyVerbs = static_cast<std::size_t>(Verb::MetaDebug) + 1;
+constexpr std::size_t kKeyVerbs = static_cast<std::size_t>(Verb::BinaryGat) + 1;
 
 constexpr std::array<KeyCommand, kKeyVerbs> make_table() {
     std::array<KeyCommand, kKeyVerbs> table{};
@@ -35,6 +35,17 @@ constexpr std::array<KeyCommand, kKeyVerbs> make_table() {
     set(Verb::MetaDelete, run_meta_delete);
     set(Verb::MetaArithmetic, run_meta_arithmetic);
     set(Verb::MetaDebug, run_meta_debug);
+    set(Verb::BinaryGet, run_binary_get);
+    set(Verb::BinarySet, run_binary_store);
+    set(Verb::BinaryAdd, run_binary_store);
+    set(Verb::BinaryReplace, run_binary_store);
+    set(Verb::BinaryAppend, run_binary_store);
+    set(Verb::BinaryPrepend, run_binary_store);
+    set(Verb::BinaryDelete, run_binary_delete);
+    set(Verb::BinaryIncrement, run_binary_delta);
+    set(Verb::BinaryDecrement, run_binary_delta);
+    set(Verb::BinaryTouch, run_binary_touch);
+    set(Verb::BinaryGat, run_binary_gat);
     return table;
 }
 

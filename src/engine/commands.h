@@ -34,6 +34,14 @@ void run_meta_arithmetic(CommandContext& context, net::Operation& operation) noe
 void run_delete(CommandContext& context, net::Operation& operation) noexcept;
 void run_meta_delete(CommandContext& context, net::Operation& operation) noexcept;
 
+// commands_binary.cc
+void run_binary_get(CommandContext& context, net::Operation& operation) noexcept;
+void run_binary_gat(CommandContext& context, net::Operation& operation) noexcept;
+void run_binary_touch(CommandContext& context, net::Operation& operation) noexcept;
+void run_binary_store(CommandContext& context, net::Operation& operation) noexcept;
+void run_binary_delete(CommandContext& context, net::Operation& operation) noexcept;
+void run_binary_delta(CommandContext& context, net::Operation& operation) noexcept;
+
 // commands_meta_get.cc
 void run_meta_get(CommandContext& context, net::Operation& operation) noexcept;
 void run_meta_debug(CommandContext& context, net::Operation& operation) noexcept;

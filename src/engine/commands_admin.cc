@@ -43,14 +43,7 @@ void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
     const std::int32_t delay = operation.request->exptime;
     const auto when =
         delay <= 0 ? context.now : deadline_of(delay, context.now, context.config.started_at);
-    // A date before the start of the server: nothing here is as old as that.
-    if (when != kLongExpired) {
-        context.parts.settings->oldest = uptime_of(when, context.config.started_at) - 1;
-        store::ShardSet& shards = *context.parts.shards;
-        for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
-            shards.lock(shard)->flush_all(when, context.now);
-        }
-    }
+    flush_shards(context, when);
     append_answer(context, operation, protocol::replies::kOk);
 }
 
@@ -113,7 +106,7 @@ void run_unknown(AdminContext& context, net::Operation& operation) noexcept {
 }
 
 constexpr std::size_t kFirst = static_cast<std::size_t>(Verb::MetaNoop);
-constexpr std::size_t kCount = static_cast<std::size_t>(Verb::Invalid) - kFirst + 1;
+constexpr std::size_t kCount = protocol::kVerbs - kFirst;
 
 constexpr std::array<AdminCommand, kCount> make_table() {
     std::array<AdminCommand, kCount> table{};
@@ -137,12 +130,31 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::RefreshCerts, run_unknown);
     set(Verb::Watch, run_unknown);
     set(Verb::Invalid, run_invalid);
+    set(Verb::BinaryNoop, run_binary_noop);
+    set(Verb::BinaryVersion, run_binary_version);
+    set(Verb::BinaryFlush, run_binary_flush);
+    set(Verb::BinaryStat, run_binary_stat);
+    set(Verb::BinaryQuit, run_binary_quit);
+    set(Verb::BinarySasl, run_binary_sasl);
+    set(Verb::BinaryLine, run_binary_line);
+    set(Verb::BinaryInvalid, run_binary_invalid);
+    set(Verb::BinaryBroken, run_binary_invalid);
     return table;
 }
 
 constexpr auto kTable = make_table();
 
 }  // namespace
+
+void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept {
+    // A date before the start of the server: nothing here is as old as that.
+    if (when == kLongExpired) return;
+    context.parts.settings->oldest = uptime_of(when, context.config.started_at) - 1;
+    store::ShardSet& shards = *context.parts.shards;
+    for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
+        shards.lock(shard)->flush_all(when, context.now);
+    }
+}
 
 AdminCommand admin_command(Verb verb) noexcept {
     return kTable[static_cast<std::size_t>(verb) - kFirst];

@@ -44,7 +44,21 @@ void run_lru_crawler(AdminContext& context, net::Operation& operation) noexcept;
 constexpr bool is_barrier(protocol::Verb verb) noexcept {
     using protocol::Verb;
     return verb == Verb::FlushAll || verb == Verb::Stats || verb == Verb::Batch ||
-           verb == Verb::Snapshot || verb == Verb::Shutdown;
+           verb == Verb::Snapshot || verb == Verb::Shutdown || verb == Verb::BinaryFlush ||
+           verb == Verb::BinaryStat || verb == Verb::BinaryLine;
 }
+
+/// Everything stored so far is gone at `when`.
+void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept;
+
+// commands_binary_admin.cc
+void run_binary_noop(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_version(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_flush(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_stat(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_quit(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_sasl(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_line(AdminContext& context, net::Operation& operation) noexcept;
+void run_binary_invalid(AdminContext& context, net::Operation& operation) noexcept;
 
 }  // namespace shardmill::engine

@@ -2,6 +2,7 @@
 
 #include "engine/commands.h"
 #include "engine/exptime.h"
+#include "engine/item_actions.h"
 #include "engine/meta_flags.h"
 #include "protocol/reply.h"
 
@@ -46,11 +47,10 @@ std::expected<Handle, store::StoreError> invalidate(CommandContext& context,
 }  // namespace
 
 void run_delete(CommandContext& context, net::Operation& operation) noexcept {
-    const auto found = context.shard.find(hashed_key(operation), context.now);
-    if (found) context.shard.erase(*found);
-    context.count(found ? Counter::DeleteHits : Counter::DeleteMisses);
+    const bool deleted = delete_item(context, operation) == DeleteOutcome::Deleted;
     if (operation.request->no_reply) return;
-    context.replies.text.append(found ? protocol::replies::kDeleted : protocol::replies::kNotFound);
+    context.replies.text.append(deleted ? protocol::replies::kDeleted
+                                        : protocol::replies::kNotFound);
 }
 
 void run_meta_delete(CommandContext& context, net::Operation& operation) noexcept {

@@ -1,10 +1,7 @@
-#include <algorithm>
-#include <array>
-#include <string_view>
+#include <expected>
 
-#include "base/number.h"
+#include "engine/change_number.h"
 #include "engine/commands.h"
-#include "engine/delta.h"
 #include "engine/exptime.h"
 #include "engine/meta_flags.h"
 #include "protocol/reply.h"
@@ -17,82 +14,6 @@ using protocol::MetaFlags;
 using protocol::MetaItem;
 using protocol::MetaStatus;
 using store::Handle;
-using store::ItemHeader;
-
-/// A shorter number is padded with blanks to the length of the value it replaces, up to this
-/// length; beyond, the value is a number lost in blanks and shrinks to the number.
-constexpr std::size_t kPaddedMax = 512;
-
-struct DeltaOrder {
-    bool decrement = false;
-    std::uint64_t delta = 1;
-    bool compare = false;
-    std::uint64_t compare_cas = 0;
-    std::uint64_t new_cas = 0;  // 0: the store's own
-};
-
-enum class DeltaOutcome : std::uint8_t { Done, NotFound, Exists, NotNumeric, NoMemory };
-
-struct DeltaResult {
-    DeltaOutcome outcome = DeltaOutcome::NotFound;
-    std::uint64_t number = 0;  // Done only, as the item
-    Handle item;
-};
-
-/// Writes the new number: in place where that is allowed, else as a new item. Keeps flags and
-/// deadline.
-std::expected<Handle, store::StoreError> write_number(CommandContext& context,
-                                                      const net::Operation& operation,
-                                                      const Handle& found, std::uint64_t number,
-                                                      std::uint64_t new_cas) noexcept {
-    const store::ItemView& old = found.view;
-    std::array<char, kPaddedMax> text;
-    std::size_t length =
-        static_cast<std::size_t>(base::write_number(text.data(), number) - text.data());
-    std::uint32_t bits = ItemHeader::kBinaryKey;
-    if (length <= old.value.size() && old.value.size() <= kPaddedMax) {
-        std::fill(text.begin() + length, text.begin() + old.value.size(), ' ');
-        length = old.value.size();
-        bits |= ItemHeader::kStale | ItemHeader::kWin;  // the same item with another number in it
-        if (new_cas == 0 && context.shard.overwrite_value(found, {text.data(), length}))
-            return found;
-    }
-    const store::NewItem item{.key = hashed_key(operation),
-                              .value_head = {text.data(), length},
-                              .client_flags = old.client_flags,
-                              .exptime = old.exptime,
-                              .cas = new_cas,
-                              .header_bits = old.header.word & bits};
-    return context.shard.put(item, &found, context.now);
-}
-
-void count_delta(const CommandContext& context, bool decrement, bool hit) noexcept {
-    static constexpr Counter kTable[2][2] = {{Counter::IncrMisses, Counter::IncrHits},
-                                             {Counter::DecrMisses, Counter::DecrHits}};
-    context.count(kTable[decrement][hit]);
-}
-
-DeltaResult change_number(CommandContext& context, const net::Operation& operation,
-                          const DeltaOrder& order) noexcept {
-    const auto found = context.shard.find(hashed_key(operation), context.now);
-    if (!found) return {DeltaOutcome::NotFound, 0, {}};
-    if (found->view.value.empty()) return {DeltaOutcome::NotNumeric, 0, {}};
-    if (order.compare && order.compare_cas != 0 && order.compare_cas != context.cas_of(*found)) {
-        return {DeltaOutcome::Exists, 0, {}};
-    }
-    const auto number = parse_counter(found->view.value);
-    if (!number) return {DeltaOutcome::NotNumeric, 0, {}};
-    count_delta(context, order.decrement, true);
-    const std::uint64_t changed = apply_delta(*number, order.delta, order.decrement);
-    const auto written = write_number(context, operation, *found, changed, order.new_cas);
-    if (!written) {
-        context.count(Counter::StoreNoMemory);
-        return {DeltaOutcome::NoMemory, 0, {}};
-    }
-    // A counter in use is worth keeping, whether or not anybody reads it otherwise.
-    context.shard.bump(*written, context.now);
-    return {DeltaOutcome::Done, changed, *written};
-}
 
 /// ma with N on a missing key: the item is made with the initial number.
 void vivify_number(CommandContext& context, const net::Operation& operation) noexcept {
@@ -104,15 +25,10 @@ void vivify_number(CommandContext& context, const net::Operation& operation) noe
     const auto vivified = deadline(flags.vivify_ttl);
     const auto touched = flags.has('T') ? deadline(flags.ttl) : kNever;
     const bool touch_last = flags.has('T') && flag_precedes(flags, 'N', 'T');
-    std::array<char, base::kMaxNumberText> text;
-    const char* const end = base::write_number(text.data(), flags.initial);
-    const store::NewItem fresh{.key = hashed_key(operation),
-                               .value_head = {text.data(), end},
-                               .exptime = touch_last ? touched : vivified,
-                               .cas = flags.has('E') ? flags.new_cas : 0};
-    const auto stored = context.shard.put(fresh, nullptr, context.now);
+    const auto stored =
+        make_number(context, operation, flags.initial, touch_last ? touched : vivified,
+                    flags.has('E') ? flags.new_cas : 0);
     if (!stored) {
-        context.count(Counter::StoreNoMemory);
         context.replies.text.append(protocol::replies::kNoMemoryMetaDelta);
         return;
     }

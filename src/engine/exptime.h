@@ -23,6 +23,15 @@ constexpr base::UnixSeconds deadline_of(std::int32_t exptime, base::UnixSeconds 
     return seconds <= started_at ? kLongExpired : seconds;
 }
 
+/// The same for the binary protocol, whose numbers have no sign: what looks like -1 is a date in
+/// 2106.
+constexpr base::UnixSeconds deadline_of_unsigned(std::uint32_t exptime, base::UnixSeconds now,
+                                                 base::UnixSeconds started_at) noexcept {
+    if (exptime <= static_cast<std::uint32_t>(kRelativeMax))
+        return exptime == 0 ? kNever : now + exptime;
+    return exptime <= started_at ? kLongExpired : exptime;
+}
+
 /// Seconds since the start as memcached counts them: from 2 on, so that who divides by them never
 /// divides by 0.
 constexpr base::UnixSeconds uptime_of(base::UnixSeconds now,

@@ -76,8 +76,9 @@ void Batch::compose_pinned(Connection& connection, const Operation& operation) n
     const PinnedValue& value = replies_.pinned[static_cast<std::size_t>(operation.pinned)];
     connection.pending.append_pinned(value);
     connection.turn_output += value.bytes.size();
-    give_replies(connection,
-                 text.substr(operation.pinned_at, operation.reply_end - operation.pinned_at));
+    const std::string_view rest =
+        text.substr(operation.pinned_at, operation.reply_end - operation.pinned_at);
+    if (!rest.empty()) give_replies(connection, rest);
 }
 
 void Batch::compose() noexcept {
@@ -90,6 +91,9 @@ void Batch::compose() noexcept {
             SHARDMILL_ASSERT(protocol::may_defer(first.request->verb));
             connection.deferred = true;
             connection.endless = first.endless;
+            connection.answer_in_packet = first.request->verb == protocol::Verb::BinaryLine;
+            if (connection.answer_in_packet)
+                connection.answer_opaque = first.request->binary.opaque;
             continue;
         }
         if (first.pinned >= 0) {

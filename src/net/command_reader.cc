@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "protocol/text_parser.h"
+#include "protocol/parser.h"
 
 namespace shardmill::net {
 namespace {
@@ -13,8 +13,6 @@ using protocol::ParseResult;
 using protocol::ParseStatus;
 using protocol::Request;
 using protocol::Verb;
-
-constexpr std::size_t kTerminatorBytes = 2;  // CR LF behind a value
 
 constexpr bool may_have_more_keys(Verb verb) noexcept { return verb <= Verb::Gats; }
 
@@ -65,7 +63,10 @@ std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t
         }
         if (must_wait(connection)) break;
         Request& request = batch_.scratch();
-        const ParseResult result = protocol::parse_text({data + at, bytes - at}, request);
+        if (connection.dialect == protocol::Dialect::Auto) [[unlikely]]
+            connection.dialect = protocol::dialect_of(data[at]);
+        const ParseResult result =
+            protocol::parse(connection.dialect, {data + at, bytes - at}, request);
         switch (result.status) {
             case ParseStatus::Complete:
                 connection.swallow = result.swallow;
@@ -92,10 +93,10 @@ std::size_t CommandReader::take_command(Connection& connection, const Request& r
     if (may_have_more_keys(request.verb) && !request.more_keys.empty()) {
         return take_keys(connection, request, line, bytes);
     }
-    if (request.verb == Verb::Quit) {
-        connection.close_reason = CloseReason::Normal;
+    if (protocol::closes(request.verb)) [[unlikely]] {
+        if (request.verb != Verb::BinaryBroken) connection.close_reason = CloseReason::Normal;
         connection.closing = true;
-        return bytes;
+        if (request.verb == Verb::Quit) return bytes;
     }
     const bool keyed = protocol::has_key(request.verb);
     // What may be answered later is executed before anything behind it is parsed, so that nothing
@@ -124,7 +125,8 @@ std::size_t CommandReader::take_keys(Connection& connection, const Request& requ
 
 bool CommandReader::begin_value(Connection& connection, const Request& request,
                                 std::string_view line) noexcept {
-    const std::size_t block = std::size_t{request.value_bytes} + kTerminatorBytes;
+    const std::size_t block =
+        std::size_t{request.value_bytes} + protocol::terminator_bytes(request.verb);
     if (request.value_bytes < limits_.upload_bytes_min) {
         connection.input_needed = line.size() + block;
         return false;
@@ -132,7 +134,7 @@ bool CommandReader::begin_value(Connection& connection, const Request& request,
     const Upload upload = executor_.reserve(request);
     if (upload.value != nullptr) {
         connection.upload = batch_.receivers().take();
-        connection.upload->begin(line, upload);
+        connection.upload->begin(connection.dialect, line, upload);
         return true;
     }
     connection.swallow = block;

@@ -8,6 +8,7 @@
 #include "net/executor.h"
 #include "net/output_queue.h"
 #include "net/value_receiver.h"
+#include "protocol/dialect.h"
 #include "uring/ring.h"
 
 namespace shardmill::net {
@@ -53,6 +54,11 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     std::uint32_t operations_max =
         kFirstOperationsMax;        // allowed in a turn, adapted to reply sizes
     std::uint64_t turn_output = 0;  // bytes of replies in this turn
+
+    // How it is spoken on, and where its deferred answer goes in a packet, which (see Batch).
+    protocol::Dialect dialect = protocol::Dialect::Auto;
+    bool answer_in_packet = false;
+    std::uint32_t answer_opaque = 0;
 
     // Input. `input` holds what could not be parsed yet: part of a command, or, while the
     // connection waits, anything.

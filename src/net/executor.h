@@ -45,7 +45,7 @@ struct PinnedValue {
 /// Space in the log that a large value is received into, outside any lock, before its command is
 /// executed.
 struct Upload {
-    char* value = nullptr;    // room for the value; the CR LF is not stored. nullptr: refused
+    char* value = nullptr;    // room for the value alone, without line end. nullptr: refused
     std::uint64_t token = 0;  // the executor's own handle; of a refusal, why
 };
 
@@ -62,7 +62,7 @@ struct Operation {
     std::uint32_t reply_end;
     std::int32_t pinned;      // out: index into ReplyArena::pinned; -1: none, the reply is all text
     std::uint32_t pinned_at;  // out, with pinned: the value is sent between the text up to here and
-                              // the rest of the text, which begins with the CR LF after the value
+                              // the rest of the text, which begins with what follows the value
     ConnectionId connection;
     Upload upload;   // in: where the value is, if it did not come in request->value
     bool uploaded;   // in: `upload` holds the value (or its refusal), request->value is empty

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "protocol/binary_reply.h"
 
 namespace shardmill::net {
 namespace {
@@ -67,6 +68,7 @@ void ReactorIo::adopt(AcceptedSocket socket) {
     connection.io = this;
     connection.listener = &socket.listener();
     connection.peer = PeerAddress::of(connection.socket);
+    connection.dialect = socket.listener().dialect;
     connection.operations_max = std::min(connection.operations_max, config_.turn_requests_max);
     static_cast<ReceiveCompletion&>(connection).handler = on_receive;
     static_cast<SendCompletion&>(connection).handler = on_send;
@@ -81,6 +83,12 @@ void ReactorIo::answer(ConnectionId id, std::string_view reply) {
     Connection* connection = table_.find(id);
     if (connection == nullptr || connection->released || !connection->deferred) return;
     connection->deferred = false;
+    if (connection->answer_in_packet) {
+        std::string head;
+        protocol::append_binary_line_head(head, connection->answer_opaque,
+                                          static_cast<std::uint32_t>(reply.size()));
+        connection->pending.append(buffers_, head);
+    }
     connection->pending.append(buffers_, reply);
     if (!connection->input.empty()) reader_->make_runnable(*connection);
     look_after(*connection);

@@ -4,18 +4,19 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "protocol/text_parser.h"
+#include "protocol/parser.h"
 
 namespace shardmill::net {
 
-void ValueReceiver::begin(std::string_view line, Upload upload) noexcept {
+void ValueReceiver::begin(protocol::Dialect dialect, std::string_view line,
+                          Upload upload) noexcept {
     line_.assign(line);
-    const protocol::ParseResult parsed = protocol::parse_text(line_, request_);
+    const protocol::ParseResult parsed = protocol::parse(dialect, line_, request_);
     SHARDMILL_ASSERT(parsed.status == protocol::ParseStatus::NeedValue &&
                      parsed.consumed == line_.size());
     upload_ = upload;
     received_ = 0;
-    expected_ = std::size_t{request_.value_bytes} + kTerminatorBytes;
+    expected_ = std::size_t{request_.value_bytes} + protocol::terminator_bytes(request_.verb);
 }
 
 std::size_t ValueReceiver::take(std::string_view bytes) noexcept {
@@ -31,7 +32,7 @@ std::size_t ValueReceiver::take(std::string_view bytes) noexcept {
         ++received_;
         ++taken;
     }
-    if (complete()) protocol::finish_value(request_, {terminator_, kTerminatorBytes});
+    if (complete()) protocol::finish_value(request_, {terminator_, expected_ - value_bytes});
     return taken;
 }
 

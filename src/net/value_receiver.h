@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/executor.h"
+#include "protocol/dialect.h"
 #include "protocol/request.h"
 
 namespace shardmill::net {
@@ -17,27 +18,28 @@ namespace shardmill::net {
 /// complete. One thread.
 class ValueReceiver {
  public:
-    /// `line`: the command up to its newline, parsed before; `upload`: not refused.
-    void begin(std::string_view line, Upload upload) noexcept;
+    /// `line`: the command up to its value, parsed before; `upload`: not refused.
+    void begin(protocol::Dialect dialect, std::string_view line, Upload upload) noexcept;
 
-    /// Copies what belongs to the value or to the CR LF behind it. Returns how much that was.
+    /// Copies what belongs to the value or to the line end behind it, where there is to be one.
+    /// Returns how much that was.
     std::size_t take(std::string_view bytes) noexcept;
 
-    /// All is here, and the request tells whether the CR LF was in its place.
+    /// All is here, and the request tells whether the line end was in its place.
     bool complete() const noexcept { return received_ == expected_; }
 
     const protocol::Request& request() const noexcept { return request_; }
     Upload upload() const noexcept { return upload_; }
 
  private:
-    static constexpr std::size_t kTerminatorBytes = 2;
+    static constexpr std::size_t kTerminatorBytesMax = 2;
 
     protocol::Request request_;
     std::string line_;
     Upload upload_;
     std::size_t received_ = 0;
     std::size_t expected_ = 0;  // value and terminator
-    char terminator_[kTerminatorBytes] = {};
+    char terminator_[kTerminatorBytesMax] = {};
 };
 
 /// Receivers for re-use: large values come in a row. One thread.

@@ -155,6 +155,7 @@ ParseResult parse_touch(const TextLine& line, Verb verb, Request& request) noexc
 ParseResult parse_plain(const TextLine& line, Verb verb, Request& request) noexcept {
     begin_request(request, verb);
     request.arguments = trim(line.rest, line.end);
+    request.payload = {};
     return complete(line);
 }
 
@@ -285,6 +286,7 @@ ParseResult parse_flush_all(const TextLine& line, const Tokens& tokens, Request&
 ParseResult parse_arguments(const TextLine& line, const Tokens& tokens, Request& request) noexcept {
     const char* end = request.no_reply ? tokens.last().data() : line.end;
     request.arguments = trim(tokens[0].data() + tokens[0].size(), end);
+    request.payload = {};
     return complete(line);
 }
 
@@ -352,6 +354,24 @@ ParseResult parse_text(std::string_view bytes, Request& request) noexcept {
     return command->parse(line, command->verb, request);
 }
 
+void parse_extension(std::string_view bytes, Request& request) noexcept {
+    const std::size_t newline = bytes.find('\n');
+    const bool has_end = newline != std::string_view::npos;
+    const char* const begin = bytes.data();
+    TextLine line{bytes, has_end ? newline + 1 : bytes.size(), begin, begin + bytes.size()};
+    if (has_end) line.end = begin + newline;
+    if (line.end != begin && line.end[-1] == '\r') --line.end;
+    line.rest = find_space(begin, line.end);
+    const Command* command = find_command({begin, static_cast<std::size_t>(line.rest - begin)});
+    const bool extension =
+        command != nullptr && (command->verb == Verb::Batch || command->verb == Verb::Snapshot);
+    if (!extension) {
+        invalid(line, request, replies::kError);
+    } else if (command->parse(line, command->verb, request).status != ParseStatus::Complete) {
+        invalid(line, request, replies::kBadChunk);
+    }
+}
+
 std::span<const std::string_view> command_words() noexcept {
     static constexpr auto kWords = [] {
         std::array<std::string_view, kCommands.size() + kAdminCommands.size()> words{};
@@ -365,7 +385,7 @@ std::span<const std::string_view> command_words() noexcept {
 
 void finish_value(Request& request, std::string_view terminator) noexcept {
     request.value = {};
-    request.bad_data_chunk = terminator != "\r\n";
+    request.bad_data_chunk = !is_binary(request.verb) && terminator != "\r\n";
 }
 
 }  // namespace shardmill::protocol

@@ -38,8 +38,13 @@ struct ParseResult {
 /// the copy) and calls `finish_value`.
 ParseResult parse_text(std::string_view bytes, Request& request) noexcept;
 
-/// Completes a request whose data block was received outside the parsed bytes; `terminator` are the
-/// two bytes that followed the value. `request.value` stays empty.
+/// Parses a line of `batch` or `snapshot` that came in a packet of the binary protocol; its line
+/// end may be missing, a payload follows it. Fills `request` as parse_text does, with Verb::Invalid
+/// for anything else.
+void parse_extension(std::string_view bytes, Request& request) noexcept;
+
+/// Completes a request whose data block was received outside the parsed bytes; `terminator` is what
+/// followed the value, `terminator_bytes` of the verb. `request.value` stays empty.
 void finish_value(Request& request, std::string_view terminator) noexcept;
 
 /// Every command word that is understood, for tests and listings.

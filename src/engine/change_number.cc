@@ -1,0 +1,94 @@
+#include "engine/change_number.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/number.h"
+#include "engine/delta.h"
+
+namespace shardmill::engine {
+
+namespace {
+
+using store::Handle;
+using store::ItemHeader;
+
+/// A shorter number is padded with blanks to the length of the value it replaces, up to this
+/// length; beyond, the value is a number lost in blanks and shrinks to the number.
+constexpr std::size_t kPaddedMax = 512;
+
+/// Writes the new number: in place where that is allowed, else as a new item. Keeps flags and
+/// deadline.
+std::expected<Handle, store::StoreError> write_number(CommandContext& context,
+                                                      const net::Operation& operation,
+                                                      const Handle& found, std::uint64_t number,
+                                                      std::uint64_t new_cas) noexcept {
+    const store::ItemView& old = found.view;
+    std::array<char, kPaddedMax> text;
+    std::size_t length =
+        static_cast<std::size_t>(base::write_number(text.data(), number) - text.data());
+    std::uint32_t bits = ItemHeader::kBinaryKey;
+    if (length <= old.value.size() && old.value.size() <= kPaddedMax) {
+        std::fill(text.begin() + length, text.begin() + old.value.size(), ' ');
+        length = old.value.size();
+        bits |= ItemHeader::kStale | ItemHeader::kWin;  // the same item with another number in it
+        if (new_cas == 0 && context.shard.overwrite_value(found, {text.data(), length}))
+            return found;
+    }
+    const store::NewItem item{.key = hashed_key(operation),
+                              .value_head = {text.data(), length},
+                              .client_flags = old.client_flags,
+                              .exptime = old.exptime,
+                              .cas = new_cas,
+                              .header_bits = old.header.word & bits};
+    return context.shard.put(item, &found, context.now);
+}
+
+}  // namespace
+
+void count_delta(const CommandContext& context, bool decrement, bool hit) noexcept {
+    static constexpr Counter kTable[2][2] = {{Counter::IncrMisses, Counter::IncrHits},
+                                             {Counter::DecrMisses, Counter::DecrHits}};
+    context.count(kTable[decrement][hit]);
+}
+
+DeltaResult change_number(CommandContext& context, const net::Operation& operation,
+                          const DeltaOrder& order) noexcept {
+    const auto found = context.shard.find(hashed_key(operation), context.now);
+    if (!found) return {DeltaOutcome::NotFound, 0, {}};
+    if (found->view.value.empty()) return {DeltaOutcome::NotNumeric, 0, {}};
+    if (order.compare && order.compare_cas != 0 && order.compare_cas != context.cas_of(*found)) {
+        return {DeltaOutcome::Exists, 0, {}};
+    }
+    const auto number = parse_counter(found->view.value);
+    if (!number) return {DeltaOutcome::NotNumeric, 0, {}};
+    count_delta(context, order.decrement, true);
+    const std::uint64_t changed = apply_delta(*number, order.delta, order.decrement);
+    const auto written = write_number(context, operation, *found, changed, order.new_cas);
+    if (!written) {
+        context.count(Counter::StoreNoMemory);
+        return {DeltaOutcome::NoMemory, 0, {}};
+    }
+    // A counter in use is worth keeping, whether or not anybody reads it otherwise.
+    context.shard.bump(*written, context.now);
+    return {DeltaOutcome::Done, changed, *written};
+}
+
+std::expected<Handle, store::StoreError> make_number(CommandContext& context,
+                                                     const net::Operation& operation,
+                                                     std::uint64_t number,
+                                                     base::UnixSeconds exptime,
+                                                     std::uint64_t cas) noexcept {
+    std::array<char, base::kMaxNumberText> text;
+    const char* const end = base::write_number(text.data(), number);
+    const store::NewItem fresh{.key = hashed_key(operation),
+                               .value_head = {text.data(), end},
+                               .exptime = exptime,
+                               .cas = cas};
+    const auto stored = context.shard.put(fresh, nullptr, context.now);
+    if (!stored) context.count(Counter::StoreNoMemory);
+    return stored;
+}
+
+}  // namespace shardmill::engine
