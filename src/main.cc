@@ -63,6 +63,15 @@ net::ServerConfig server_config(const config::Config& config) {
                                  .dialect = dialect_of(address.protocol),
                                  .tag = address.tag});
     }
+    server.tls = {.enabled = config.tls.enabled,
+                  .chain_cert = config.tls.chain_cert,
+                  .key = config.tls.key,
+                  .ca_cert = config.tls.ca_cert,
+                  .ciphers = config.tls.ciphers,
+                  .verify_mode = config.tls.verify_mode,
+                  .key_format = config.tls.key_format,
+                  .min_version = config.tls.min_version,
+                  .session_cache = config.tls.session_cache};
     server.unix_path = config.unix_socket;
     server.unix_dialect = dialect_of(config.protocol);
     server.unix_mode = config.unix_mask;
@@ -77,6 +86,7 @@ Started prepare(const config::Config& config, const admin::Account& account, net
         if (auto allowed = admin::allow_core_dumps(); !allowed) return allowed;
     }
     if (auto probed = uring::probe(); !probed) return fail(config::kExitOs, probed.error());
+    if (auto loaded = server.load_certs(); !loaded) return fail(config::kExitUsage, loaded.error());
     if (auto listening = server.listen(); !listening)
         return fail(config::kExitOs, listening.error());
     if (account.change && !config.unix_socket.empty() &&
@@ -86,8 +96,18 @@ Started prepare(const config::Config& config, const admin::Account& account, net
     return admin::become(account);
 }
 
+/// Reads the files again that may have changed.
+void reload(net::Server& server, const config::Config& config) {
+    if (!config.tls.enabled) return;
+    server.refresh_certs([](std::expected<void, std::string> refreshed) {
+        if (!refreshed) return base::log_error("the certificates stay: {}", refreshed.error());
+        base::log_verbose(1, "the certificates have been loaded again");
+    });
+}
+
 /// Serves until a signal or the command `shutdown`.
-Started serve(engine::Engine& engine, net::Server& server, admin::ControlLoop& control) {
+Started serve(const config::Config& config, engine::Engine& engine, net::Server& server,
+              admin::ControlLoop& control) {
     engine::Engine::Connections connections{
         .reactors = {},
         .counters = {},
@@ -101,7 +121,7 @@ Started serve(engine::Engine& engine, net::Server& server, admin::ControlLoop& c
     }
     control.handle_signals({
         .stop = [&](bool graceful) { engine.shut_down(graceful, [&] { control.stop(); }); },
-        .reload = {},
+        .reload = [&] { reload(server, config); },
     });
     engine.connect(std::move(connections));
     if (auto started = server.start(); !started) return fail(config::kExitOs, started.error());
@@ -131,7 +151,7 @@ Started run(const config::Config& config) {
         }
     }
     admin::ControlLoop control;
-    return serve(engine, server, control);
+    return serve(config, engine, server, control);
 }
 
 int exit_with(const EarlyExit& exit) {

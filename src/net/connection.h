@@ -7,6 +7,7 @@
 #include "net/deliveries.h"
 #include "net/executor.h"
 #include "net/output_queue.h"
+#include "net/tls_session.h"
 #include "net/value_receiver.h"
 #include "protocol/dialect.h"
 #include "uring/ring.h"
@@ -68,6 +69,8 @@ struct Connection final : ReceiveCompletion, SendCompletion {
         0;                      // bytes of `input` before parsing makes sense, 0: up to a newline
     std::uint64_t swallow = 0;  // bytes to throw away as they arrive
     ValueReceiver* upload = nullptr;  // a large value on its way into the log
+
+    std::unique_ptr<TlsSession> tls;  // of a secured connection
 
     // Output: what the next send takes, and what the present one is sending.
     OutputQueue pending;

@@ -109,6 +109,8 @@ class Executor {
     /// A connection is gone: deferred replies to it have no reader any more.
     virtual void connection_closed(const ConnectionFacts& connection,
                                    CloseReason reason) noexcept = 0;
+    /// A connection is about to be closed because TLS failed on it.
+    virtual void tls_failed(const ConnectionFacts&, std::string_view /*reason*/) noexcept {}
 
     /// Bounded housekeeping after a turn (expiry, cleaning, index growth). True: more is waiting,
     /// call again soon even without traffic.
@@ -141,13 +143,25 @@ struct alignas(64) ConnectionCounters {
     std::atomic<std::uint64_t> current{0};
     std::atomic<std::uint64_t> total{0};
     std::atomic<std::uint64_t> rejected{0};
-    std::atomic<std::uint64_t> structures{0};  // room for connections, used or not
-    std::atomic<std::uint64_t> idle_kicks{0};  // closed because nothing came for too long
+    std::atomic<std::uint64_t> structures{0};            // room for connections, used or not
+    std::atomic<std::uint64_t> idle_kicks{0};            // closed because nothing came for too long
+    std::atomic<std::uint64_t> tls_new_sessions{0};      // that can be resumed
+    std::atomic<std::uint64_t> tls_handshake_errors{0};  // connections that came to nothing
+    std::atomic<std::uint64_t> tls_proto_errors{0};      // those that broke later
     std::atomic<std::uint64_t> bytes_read{0};
     std::atomic<std::uint64_t> bytes_written{0};
     std::atomic<std::uint64_t> turns{0};
     std::atomic<std::uint64_t> yields{0};
     std::atomic<std::uint64_t> buffer_bytes{0};  // input and output buffers held by connections
+};
+
+/// What listening counts, for the server as a whole. Any thread reads.
+struct ListenCounters {
+    std::atomic<std::uint64_t> listeners{0};           // sockets listened on
+    std::atomic<bool> accepting{true};                 // false while -c holds back new connections
+    std::atomic<std::uint64_t> disabled{0};            // times that began
+    std::atomic<std::uint64_t> disabled_us{0};         // how long it lasted, those that ended
+    std::atomic<std::uint64_t> certs_loaded_at_ns{0};  // monotonic; 0: no TLS
 };
 
 }  // namespace shardmill::net

@@ -76,6 +76,7 @@ void ReactorIo::adopt(AcceptedSocket socket) {
     add(counters_.total, 1);
     set(counters_.structures, table_.capacity());
     executor_.connection_opened(connection.facts());
+    if (socket.listener().security != Security::None) begin_session(connection);
     update_receive(connection);
 }
 
@@ -128,6 +129,7 @@ void ReactorIo::on_send(uring::Completion& completion, std::int32_t result,
     auto& connection = Connection::of(completion, static_cast<SendCompletion*>(nullptr));
     ReactorIo& io = *connection.io;
     connection.sending = false;
+    if (connection.tls) return io.note_secured_sent(connection, result);
     io.note_sent(connection, connection.outgoing, result);
     if (connection.broken) connection.outgoing.clear(io.buffers_, io.executor_);
     if (!connection.outgoing.empty()) return io.send_rest(connection);
@@ -180,17 +182,18 @@ void ReactorIo::take_arrival(const Arrival& arrival) noexcept {
     Connection& connection = *arrival.connection;
     look_after(connection);
     if (arrival.result > 0 && arrival.has_buffer) {
-        bytes_read_ += static_cast<std::uint64_t>(arrival.result);
+        const auto bytes = static_cast<std::size_t>(arrival.result);
         wait_policy_->note_arrival(connection.arrival_mark);
         if (connection.broken) return;
-        reader_->receive(connection, receive_buffers_->data(arrival.buffer),
-                         static_cast<std::size_t>(arrival.result));
+        char* const data = receive_buffers_->data(arrival.buffer);
+        if (connection.tls) return take_ciphertext(connection, {data, bytes});
+        bytes_read_ += bytes;
+        reader_->receive(connection, data, bytes);
         return;
     }
     switch (arrival.result) {
         case 0:
-            connection.end_seen = true;
-            connection.close_reason = CloseReason::Normal;
+            note_end(connection);
             break;
         case -ENOBUFS:    // received again once this turn's buffers are back
         case -ECANCELED:  // our own wish
@@ -198,8 +201,17 @@ void ReactorIo::take_arrival(const Arrival& arrival) noexcept {
         case -EAGAIN:
             break;
         default:
+            if (connection.tls && !connection.closing) note_interruption(connection);
             connection.broken = true;
     }
+}
+
+/// The peer has sent all it wants to send.
+void ReactorIo::note_end(Connection& connection) noexcept {
+    connection.end_seen = true;
+    if (connection.closing || connection.broken) return;
+    connection.close_reason = CloseReason::Normal;
+    if (connection.tls) note_interruption(connection);
 }
 
 void ReactorIo::turn() noexcept {
@@ -264,14 +276,21 @@ void ReactorIo::adapt(Connection& connection) noexcept {
 void ReactorIo::settle(Connection& connection) noexcept {
     adapt(connection);
     if (connection.closing || connection.endless) reader_->drop(connection);
-    if (!connection.broken && !connection.sending && !connection.pending.empty()) {
-        send_pending(connection);
+    if (!connection.broken && !connection.sending) {
+        if (connection.tls) {
+            send_secured(connection);
+        } else if (!connection.pending.empty()) {
+            send_pending(connection);
+        }
     }
     if (connection.choked && connection.output_bytes() < config_.output_bytes_max / 2) {
         connection.choked = false;
         if (!connection.input.empty()) reader_->make_runnable(connection);
     }
-    if (finished(connection)) connection.broken = true;
+    if (finished(connection)) {
+        if (connection.tls) say_goodbye(connection);
+        if (!connection.sending) connection.broken = true;
+    }
     if (connection.broken) return dismantle(connection);
     update_receive(connection);
 }
@@ -313,6 +332,7 @@ void ReactorIo::dismantle(Connection& connection) noexcept {
     }
     if (connection.in_runnable) return;  // comes by once more in the next turn
     connection.outgoing.clear(buffers_, executor_);
+    connection.tls.reset();
     ::close(connection.socket);
     table_.close(connection);
     quota_.give_back();
@@ -349,6 +369,7 @@ void ReactorIo::end() noexcept {
     reader_.reset();
     batch_.reset();
     receive_buffers_.reset();
+    buffers_.give_back(plain_);
     publish_counters();
     ring_ = nullptr;
 }

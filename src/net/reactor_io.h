@@ -15,6 +15,7 @@
 #include "net/executor.h"
 #include "net/server.h"
 #include "net/socket.h"
+#include "net/tls_context.h"
 #include "runtime/reactor.h"
 #include "uring/buffer_ring.h"
 #include "uring/ring.h"
@@ -32,6 +33,9 @@ class ReactorIo final : public runtime::TurnWork {
     /// The reactor that accepts for all: before it starts.
     void set_acceptor(std::unique_ptr<Acceptor> acceptor) noexcept;
 
+    /// What secured connections begin with from now on. On the reactor's thread, or before it
+    /// starts.
+    void set_tls(std::shared_ptr<const TlsContext> context) noexcept { tls_ = std::move(context); }
     /// Takes a new connection over.
     void adopt(AcceptedSocket socket);
     /// Answers a deferred operation.
@@ -64,11 +68,21 @@ class ReactorIo final : public runtime::TurnWork {
     static void on_send(uring::Completion& completion, std::int32_t result,
                         std::uint32_t flags) noexcept;
 
+    void begin_session(Connection& connection) noexcept;
     void look_after(Connection& connection) noexcept;
     void take_arrival(const Arrival& arrival) noexcept;
+    void note_end(Connection& connection) noexcept;
     void note_sent(Connection& connection, OutputQueue& output, std::int64_t result) noexcept;
     void send_pending(Connection& connection) noexcept;
     void send_rest(Connection& connection) noexcept;
+    void take_ciphertext(Connection& connection, std::string_view received) noexcept;
+    void note_interruption(Connection& connection) noexcept;
+    void drop_output(Connection& connection) noexcept;
+    void fail_session(Connection& connection, std::string_view reason) noexcept;
+    bool encrypt_some(Connection& connection) noexcept;
+    void send_secured(Connection& connection) noexcept;
+    void note_secured_sent(Connection& connection, std::int32_t result) noexcept;
+    void say_goodbye(Connection& connection) noexcept;
     void settle(Connection& connection) noexcept;
     void adapt(Connection& connection) noexcept;
     void update_receive(Connection& connection) noexcept;
@@ -83,6 +97,8 @@ class ReactorIo final : public runtime::TurnWork {
     Executor& executor_;
     ConnectionQuota& quota_;
     std::unique_ptr<Acceptor> acceptor_;
+    std::shared_ptr<const TlsContext> tls_;  // nullptr: no listener is secured
+    Buffer plain_;                           // what the next record is gathered in
 
     uring::Ring* ring_ = nullptr;
     runtime::WaitPolicy* wait_policy_ = nullptr;

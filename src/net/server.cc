@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <string_view>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "net/acceptor.h"
 #include "net/listener.h"
 #include "net/reactor_io.h"
 #include "net/socket.h"
+#include "net/tls_context.h"
 #include "runtime/reactor.h"
 #include "uring/probe.h"
 
@@ -66,6 +69,27 @@ struct Server::Impl final : Replier {
         });
     }
 
+    std::expected<std::shared_ptr<const TlsContext>, std::string> load_tls() {
+        auto loaded = TlsContext::load(config.tls);
+        if (loaded) listen_counters.certs_loaded_at_ns.store(base::monotonic_ns());
+        return loaded;
+    }
+
+    /// Hands `context` to all reactors; the last one to have it calls `done`.
+    void spread(const std::shared_ptr<const TlsContext>& context, RefreshDone done) {
+        struct Spreading {
+            std::atomic<std::size_t> left;
+            RefreshDone done;
+        };
+        const auto spreading = std::make_shared<Spreading>(reactors.size(), std::move(done));
+        for (auto& parts : reactors) {
+            parts->reactor.post([&io = parts->io, context, spreading] {
+                io.set_tls(context);
+                if (--spreading->left == 0) spreading->done({});
+            });
+        }
+    }
+
     void stop() noexcept {
         for (auto& parts : reactors) parts->reactor.stop();
         for (auto& parts : reactors) parts->reactor.join();
@@ -78,6 +102,7 @@ struct Server::Impl final : Replier {
     std::vector<BoundAddress> bound;
     std::vector<std::unique_ptr<ReactorParts>> reactors;
     std::size_t next_reactor = 0;
+    ListenCounters listen_counters;
 };
 
 Server::Server(ServerConfig config, std::vector<Executor*> executors)
@@ -85,12 +110,31 @@ Server::Server(ServerConfig config, std::vector<Executor*> executors)
 
 Server::~Server() { stop(); }
 
+std::expected<void, std::string> Server::load_certs() {
+    if (!impl_->config.tls.enabled) return {};
+    const auto loaded = impl_->load_tls();
+    if (!loaded) return std::unexpected(loaded.error());
+    for (auto& parts : impl_->reactors) parts->io.set_tls(*loaded);
+    return {};
+}
+
+void Server::refresh_certs(RefreshDone done) {
+    if (!impl_->config.tls.enabled) return done(std::unexpected("Error TLS not enabled"));
+    const auto loaded = impl_->load_tls();
+    if (!loaded) return done(std::unexpected(loaded.error()));
+    impl_->spread(*loaded, std::move(done));
+}
+
 std::expected<void, std::string> Server::listen() {
     if (auto raised = raise_file_limit(impl_->config); !raised) return raised;
     auto listeners = open_listeners(impl_->config);
     if (!listeners) return std::unexpected(listeners.error());
     impl_->listeners = std::move(*listeners);
-    for (const Listener& listener : impl_->listeners) impl_->bound.push_back(listener.address);
+    for (const Listener& listener : impl_->listeners) {
+        SHARDMILL_ASSERT(listener.address.security == Security::None || impl_->config.tls.enabled);
+        impl_->bound.push_back(listener.address);
+    }
+    impl_->listen_counters.listeners.store(impl_->bound.size());
     return {};
 }
 
@@ -128,6 +172,8 @@ Replier& Server::replier() noexcept { return *impl_; }
 const ConnectionCounters& Server::counters(std::uint32_t reactor) const noexcept {
     return impl_->reactors[reactor]->io.counters();
 }
+
+const ListenCounters& Server::listen_counters() const noexcept { return impl_->listen_counters; }
 
 const std::vector<BoundAddress>& Server::bound() const noexcept { return impl_->bound; }
 

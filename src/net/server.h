@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "net/executor.h"
+#include "net/tls_settings.h"
 #include "protocol/dialect.h"
 #include "runtime/task_queue.h"
 #include "uring/feature_set.h"
@@ -38,6 +40,7 @@ struct ServerConfig {
     protocol::Dialect unix_dialect = protocol::Dialect::Auto;  // -B
     std::uint32_t unix_mode = 0700;                            // -a
     int backlog = 1024;                                        // -b
+    TlsSettings tls;                                           // for the listeners that are secured
     std::uint32_t connections_max = 1024;  // -c: over it a client is told so and dropped
 
     // Limits of one connection. They exist for tests to set small; the defaults are meant to be
@@ -81,6 +84,16 @@ class Server {
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
+    /// Reads certificates and key, where TLS is wanted: before `listen`, and once. Unexpected:
+    /// which file, and why.
+    std::expected<void, std::string> load_certs();
+
+    /// Reads the files again, on the calling thread, which may block; connections that begin after
+    /// `done` was called get what was read, existing ones keep what they have. `done` runs on this
+    /// thread or on a reactor; with an error nothing has changed. Any thread but a reactor's.
+    using RefreshDone = std::move_only_function<void(std::expected<void, std::string>)>;
+    void refresh_certs(RefreshDone done);
+
     /// Opens the listening sockets without accepting: for what must happen between that and `start`
     /// (dropping privileges). On failure says what is wrong and what to do. Raises RLIMIT_NOFILE to
     /// what `connections_max` needs.
@@ -105,6 +118,7 @@ class Server {
     Replier& replier() noexcept;
 
     const ConnectionCounters& counters(std::uint32_t reactor) const noexcept;
+    const ListenCounters& listen_counters() const noexcept;
 
     /// What is listened on, with real ports; complete once `listen` or `start` has succeeded.
     const std::vector<BoundAddress>& bound() const noexcept;

@@ -24,6 +24,7 @@ NET_PUBLIC = {"net/executor.h", "net/server.h"}
 # Library header prefix -> files (relative to src/) that may include it.
 LIBRARIES = {
     "liburing": lambda path: path.startswith("uring/"),
+    "openssl/": lambda path: path.startswith("net/tls_"),
     "boost/": lambda path: path.startswith("admin/") or path.startswith("runtime/worker_pool"),
     "dlfcn.h": lambda path: path.startswith("compute/"),
     "simdjson": lambda path: path.startswith("compute/"),

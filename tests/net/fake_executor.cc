@@ -168,4 +168,8 @@ void FakeExecutor::connection_closed(const ConnectionFacts&, CloseReason reason)
     ++store_.closed;
 }
 
+void FakeExecutor::tls_failed(const ConnectionFacts&, std::string_view) noexcept {
+    ++store_.tls_failed;
+}
+
 }  // namespace shardmill::net::testing

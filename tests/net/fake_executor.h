@@ -28,6 +28,7 @@ struct FakeStore {
     std::atomic<int> abandoned{0};
     std::atomic<int> pins{0};  // given out and not yet released
     std::atomic<int> closed{0};
+    std::atomic<std::uint64_t> tls_failed{0};
     std::vector<PeerAddress> opened_by;      // by `mutex`, in the order of coming
     std::vector<CloseReason> close_reasons;  // by `mutex`, in the order of going
     std::atomic<std::uint64_t> operations{0};
@@ -40,6 +41,7 @@ struct FakeStore {
     std::optional<std::string> get(std::string_view key);
     std::vector<PeerAddress> peers();
     std::vector<CloseReason> reasons();
+    std::uint64_t tls_failures() const { return tls_failed; }
 };
 
 /// Executes get, set, delete, meta no-op, version and invalid commands on a map; `batch` is
@@ -54,6 +56,7 @@ class FakeExecutor final : public Executor {
     void release(const PinnedValue& value) noexcept override;
     void connection_opened(const ConnectionFacts& connection) noexcept override;
     void connection_closed(const ConnectionFacts& connection, CloseReason reason) noexcept override;
+    void tls_failed(const ConnectionFacts& connection, std::string_view reason) noexcept override;
     bool housekeep() noexcept override { return false; }
 
  private:

@@ -37,6 +37,8 @@ inline ServerConfig small_config() {
 struct Running {
     explicit Running(ServerConfig config = small_config())
         : executors(store, config.reactors), server(config, executors.pointers()) {
+        const auto loaded = server.load_certs();
+        EXPECT_TRUE(loaded.has_value()) << (loaded ? "" : loaded.error());
         const auto started = server.start();
         EXPECT_TRUE(started.has_value()) << (started ? "" : started.error());
         if (started && !server.bound().empty()) port = server.bound().front().port;
