@@ -14,7 +14,7 @@ namespace shardmill::engine {
 namespace {
 
 TEST(CommandTableTest, EveryVerbHasAHandler) {
-    for (int number = 0; number <= static_cast<int>(protocol::Verb::Invalid); ++number) {
+    for (std::size_t number = 0; number < protocol::kVerbs; ++number) {
         const auto verb = static_cast<protocol::Verb>(number);
         const bool handled =
             protocol::has_key(verb) ? key_command(verb) != nullptr : admin_command(verb) != nullptr;

@@ -6,8 +6,9 @@
 #include <charconv>
 
 #include "base/assert.h"
+#include "base/byte_order.h"
 #include "engine/stats_settings.h"
-#include "protocol/text_parser.h"
+#include "protocol/parser.h"
 
 namespace shardmill::engine {
 
@@ -90,27 +91,47 @@ void add_operations(const protocol::Request& request, const net::Upload* upload,
 
 }  // namespace
 
+namespace {
+
+/// Of the first command, what stands before its value.
+std::string_view head_of(protocol::Dialect dialect, std::string_view bytes) {
+    if (dialect == protocol::Dialect::Text) return bytes.substr(0, bytes.find('\n') + 1);
+    const std::size_t key_bytes = base::load_big<std::uint16_t>(bytes.data() + 2);
+    return bytes.substr(
+        0, protocol::kBinaryHeaderBytes + static_cast<unsigned char>(bytes[4]) + key_bytes);
+}
+
+}  // namespace
+
+/// Receives a large value straight into the log, if the first command has one.
+bool CommandServer::take_upload(protocol::Dialect dialect, std::string_view& bytes, Turn& turn) {
+    protocol::Request& request = turn.requests.back();
+    const std::string_view head = head_of(dialect, bytes);
+    const auto parsed = protocol::parse(dialect, head, request);
+    if (parsed.status != protocol::ParseStatus::NeedValue ||
+        request.value_bytes < options_.upload_from) {
+        return false;
+    }
+    const std::string& line = turn.lines.emplace_back(head);
+    protocol::parse(dialect, line, request);
+    const net::Upload space = executor_.reserve(request);
+    bytes.remove_prefix(parsed.consumed);
+    if (space.value != nullptr) std::copy_n(bytes.data(), request.value_bytes, space.value);
+    bytes.remove_prefix(request.value_bytes);
+    const std::size_t terminator = protocol::terminator_bytes(request.verb);
+    protocol::finish_value(request, bytes.substr(0, terminator));
+    bytes.remove_prefix(terminator);
+    add_operations(request, &space, turn.operations);
+    return true;
+}
+
 void CommandServer::parse_all(std::string_view bytes, Turn& turn) {
+    const auto dialect =
+        bytes.empty() ? protocol::Dialect::Text : protocol::dialect_of(bytes.front());
     while (!bytes.empty()) {
         protocol::Request& request = turn.requests.emplace_back();
-        const std::size_t line_bytes = std::min(bytes.find('\n') + 1, bytes.size());
-        auto parsed = protocol::parse_text(bytes.substr(0, line_bytes), request);
-        const bool upload = parsed.status == protocol::ParseStatus::NeedValue &&
-                            protocol::has_value(request.verb) &&
-                            request.value_bytes >= options_.upload_from;
-        if (upload) {
-            const std::string& line = turn.lines.emplace_back(bytes.substr(0, line_bytes));
-            protocol::parse_text(line, request);
-            const net::Upload space = executor_.reserve(request);
-            bytes.remove_prefix(parsed.consumed);
-            if (space.value != nullptr) std::copy_n(bytes.data(), request.value_bytes, space.value);
-            bytes.remove_prefix(request.value_bytes);
-            protocol::finish_value(request, bytes.substr(0, 2));
-            bytes.remove_prefix(2);
-            add_operations(request, &space, turn.operations);
-            continue;
-        }
-        parsed = protocol::parse_text(bytes, request);
+        if (take_upload(dialect, bytes, turn)) continue;
+        const auto parsed = protocol::parse(dialect, bytes, request);
         ASSERT_EQ(parsed.status, protocol::ParseStatus::Complete) << printable(bytes);
         bytes.remove_prefix(parsed.consumed +
                             std::min(parsed.swallow, bytes.size() - parsed.consumed));

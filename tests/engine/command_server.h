@@ -13,6 +13,7 @@
 #include "engine/runtime_settings.h"
 #include "engine/stats.h"
 #include "net/executor.h"
+#include "protocol/dialect.h"
 #include "protocol/request.h"
 #include "store/shard_set.h"
 
@@ -45,8 +46,8 @@ class CommandServer {
     CommandServer() : CommandServer(Options{}) {}
     explicit CommandServer(const Options& options);
 
-    /// Executes everything in `bytes` as one turn and returns the replies in the order of the
-    /// requests. `before_sending` happens between execution and sending.
+    /// Executes everything in `bytes`, lines or packets, as one turn and returns the replies in the
+    /// order of the requests. `before_sending` happens between execution and sending.
     std::string ask(std::string_view bytes, const std::function<void()>& before_sending = {});
 
     /// Executes the exchanges one after the other, each in a turn of its own, and reports every
@@ -77,6 +78,7 @@ class CommandServer {
         std::vector<net::Operation> operations;
     };
     void parse_all(std::string_view bytes, Turn& turn);
+    bool take_upload(protocol::Dialect dialect, std::string_view& bytes, Turn& turn);
     std::string compose(const Turn& turn, const net::ReplyArena& arena);
 
     const Options options_;

@@ -145,6 +145,8 @@ void describe_arguments(std::string& out, const Request& request) {
         case Verb::RefreshCerts:
         case Verb::Watch:
             out += fmt::format(" arguments='{}'", request.arguments);
+            // Whoever hands these over copies the payload with them.
+            if (!request.payload.empty()) out += fmt::format(" payload='{}'", request.payload);
             break;
         case Verb::Invalid:
             out += fmt::format(" '{}'", without_line_end(request.error));
@@ -154,11 +156,59 @@ void describe_arguments(std::string& out, const Request& request) {
     }
 }
 
+void describe_binary(std::string& out, const Request& request) {
+    const BinaryFields& binary = request.binary;
+    out += fmt::format(" op={:02x}", binary.opcode);
+    if (binary.opaque != 0) out += fmt::format(" opaque={:08x}", binary.opaque);
+    if (binary.cas != 0) out += fmt::format(" cas={}", binary.cas);
+    switch (request.verb) {
+        case Verb::BinarySet:
+        case Verb::BinaryAdd:
+        case Verb::BinaryReplace:
+        case Verb::BinaryAppend:
+        case Verb::BinaryPrepend:
+            out += fmt::format(" flags={} exptime={}", request.client_flags, request.exptime);
+            break;
+        case Verb::BinaryIncrement:
+        case Verb::BinaryDecrement:
+            out += fmt::format(" delta={} initial={} exptime={}{}", request.number, binary.initial,
+                               request.exptime, binary.create ? " create" : "");
+            break;
+        case Verb::BinaryTouch:
+        case Verb::BinaryGat:
+        case Verb::BinaryFlush:
+            out += fmt::format(" exptime={}", request.exptime);
+            break;
+        case Verb::BinaryStat:
+            out += fmt::format(" arguments='{}'", request.arguments);
+            break;
+        case Verb::BinarySasl:
+            out += fmt::format(" mechanism='{}' value='{}'{}", request.key, request.value,
+                               request.bad_data_chunk ? " too-long" : "");
+            break;
+        case Verb::BinaryInvalid:
+        case Verb::BinaryBroken:
+            out += fmt::format(" status={:02x}", static_cast<unsigned>(binary.status));
+            break;
+        default:
+            break;
+    }
+    if (has_key(request.verb) && binary.with_key) out += " with-key";
+    if (request.no_reply) out += " quiet";
+}
+
 void describe_request(std::string& out, const Request& request, bool value_here) {
     out += verb_name(request.verb);
     if (has_key(request.verb)) out += fmt::format(" key={}", request.key);
-    if (has_key(request.verb) && !is_meta(request.verb) && request.binary_key) out += " binary";
+    if (has_key(request.verb) && !is_meta(request.verb) && request.binary_key) out += " encoded";
+    if (is_binary(request.verb)) describe_binary(out, request);
     describe_arguments(out, request);
+    if (request.verb == Verb::BinaryLine) {
+        out += fmt::format(": {}", verb_name(request.binary.line_verb));
+        Request line = request;
+        line.verb = request.binary.line_verb;
+        describe_arguments(out, line);
+    }
     if (request.verb >= Verb::Set && request.verb <= Verb::Cas) {
         out += fmt::format(" flags={} exptime={}", request.client_flags, request.exptime);
         if (request.verb == Verb::Cas) out += fmt::format(" cas={}", request.number);
@@ -170,7 +220,8 @@ void describe_request(std::string& out, const Request& request, bool value_here)
             out += fmt::format(" value='{}'{}", request.value,
                                request.bad_data_chunk ? " bad-chunk" : "");
     }
-    if (request.verb != Verb::Invalid && request.no_reply) out += " noreply";
+    const bool has_noreply = request.verb != Verb::Invalid && !is_binary(request.verb);
+    if (has_noreply && request.no_reply) out += " noreply";
 }
 
 }  // namespace
@@ -203,7 +254,7 @@ std::string describe(const ParseResult& result, const Request& request, std::siz
     return out;
 }
 
-std::string parse_and_describe(std::string_view bytes) {
+std::string parse_and_describe(std::string_view bytes, Dialect dialect) {
     const ExactCopy copy(bytes);
     // Garbage of the previous use: nothing may be taken for set that this parse did not set.
     Request request{};
@@ -220,7 +271,8 @@ std::string parse_and_describe(std::string_view bytes) {
     request.meta.client_flags = 4711;
     request.meta.mode = StoreMode::Prepend;
     request.meta.decrement = true;
-    const ParseResult result = parse_text(copy.view(), request);
+    std::memset(&request.binary, 0xa5, sizeof(request.binary));
+    const ParseResult result = parse(dialect, copy.view(), request);
     return describe(result, request, bytes.size());
 }
 

@@ -4,8 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/request.h"
-#include "protocol/text_parser.h"
+#include "protocol/parser.h"
 
 namespace shardmill::protocol {
 
@@ -26,7 +25,7 @@ class ExactCopy {
 std::string describe(const ParseResult& result, const Request& request, std::size_t size);
 
 /// Parses an exact copy of `bytes` into a request full of garbage and describes the outcome.
-std::string parse_and_describe(std::string_view bytes);
+std::string parse_and_describe(std::string_view bytes, Dialect dialect = Dialect::Text);
 
 std::string_view verb_name(Verb verb) noexcept;
 
