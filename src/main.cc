@@ -154,6 +154,14 @@ Started run(const config::Config& config) {
     return serve(config, engine, server, control);
 }
 
+/// What the operator should know of the command line.
+void report(const config::Config& config) {
+    for (const std::string& warning : config.warnings) base::log_error("warning: {}", warning);
+    for (const std::string& option : config.without_effect) {
+        base::log_verbose(1, "without effect here: {}", option);
+    }
+}
+
 int exit_with(const EarlyExit& exit) {
     std::fputs(exit.text.c_str(), exit.code == 0 ? stdout : stderr);
     return exit.code;
@@ -169,6 +177,7 @@ int main(int argc, char** argv) {
         const auto config = config::parse_command_line(arguments);
         if (!config) return exit_with(config.error());
         base::set_verbosity(config->verbosity);
+        report(*config);
         const auto ended = run(*config);
         return ended ? 0 : exit_with(ended.error());
     } catch (const std::exception& error) {

@@ -1,7 +1,7 @@
 #include "config/values.h"
 
-#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 #include "base/number.h"
@@ -43,35 +43,32 @@ std::optional<std::uint32_t> parse_mask(std::string_view text) {
     return mask;
 }
 
-std::expected<ListenAddress, std::string> parse_listen_address(std::string_view text,
-                                                               int default_port) {
-    ListenAddress address{.host = {}, .port = default_port};
-    std::string_view port;
-    bool has_port = false;
-    if (text.starts_with('[')) {
-        const auto close = text.find(']');
-        if (close == std::string_view::npos) return std::unexpected("the ']' is missing");
-        address.host = text.substr(1, close - 1);
-        const std::string_view rest = text.substr(close + 1);
-        if (!rest.empty() && rest[0] != ':')
-            return std::unexpected("only ':<port>' may follow ']'");
-        has_port = !rest.empty();
-        if (has_port) port = rest.substr(1);
-    } else if (std::ranges::count(text, ':') == 1) {
-        const auto colon = text.find(':');
-        address.host = text.substr(0, colon);
-        port = text.substr(colon + 1);
-        has_port = true;
-    } else {
-        address.host = text;  // a name, an IPv4 address, or an IPv6 address without brackets
+namespace {
+
+template <typename Number>
+std::optional<LeadingNumber<Number>> parse_leading(std::string_view text) {
+    // A plus is C's, not from_chars'; a sign behind it is neither's.
+    if (text.starts_with('+')) {
+        text.remove_prefix(1);
+        if (text.starts_with('-')) return std::nullopt;
     }
-    if (address.host == "*") address.host.clear();
-    if (has_port) {
-        const auto number = base::parse_number<std::uint16_t>(port);
-        if (!number || *number == 0) return std::unexpected("the port must be from 1 to 65535");
-        address.port = *number;
-    }
-    return address;
+    LeadingNumber<Number> number;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number.value);
+    if (error != std::errc{}) return std::nullopt;
+    number.whole = end == last;
+    return number;
+}
+
+}  // namespace
+
+std::optional<LeadingNumber<std::int64_t>> parse_leading_integer(std::string_view text) {
+    return parse_leading<std::int64_t>(text);
+}
+
+std::optional<LeadingNumber<double>> parse_leading_fraction(std::string_view text) {
+    const auto number = parse_leading<double>(text);
+    return number && std::isfinite(number->value) ? number : std::nullopt;
 }
 
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {

@@ -1,13 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <expected>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
-
-#include "config/config.h"
 
 namespace shardmill::config {
 
@@ -18,10 +14,15 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text);
 /// Octal access bits, 0 to 777.
 std::optional<std::uint32_t> parse_mask(std::string_view text);
 
-/// One address of -l: `host`, `host:port`, `[v6]`, `[v6]:port`, `v6` or `*`. Unexpected: what is
-/// wrong with it.
-std::expected<ListenAddress, std::string> parse_listen_address(std::string_view text,
-                                                               int default_port);
+/// A number at the beginning of a text, as C's atoi and atof read it, but that there must be one.
+template <typename Number>
+struct LeadingNumber {
+    Number value = 0;
+    bool whole = true;  // nothing follows it
+};
+std::optional<LeadingNumber<std::int64_t>> parse_leading_integer(std::string_view text);
+/// Finite.
+std::optional<LeadingNumber<double>> parse_leading_fraction(std::string_view text);
 
 /// Splits at any of `separators`, leaving empty parts out.
 std::vector<std::string_view> split(std::string_view text, std::string_view separators);

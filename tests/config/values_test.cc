@@ -24,30 +24,29 @@ TEST(ConfigValuesTest, ReadsMasksInOctal) {
     for (const char* text : {"", "800", "1000", "rwx"}) EXPECT_FALSE(parse_mask(text)) << text;
 }
 
-TEST(ConfigValuesTest, ReadsListenAddresses) {
+TEST(ConfigValuesTest, ReadsWholeNumbersAtTheBeginning) {
     const struct {
         const char* text;
-        ListenAddress expected;
-    } cases[] = {
-        {"127.0.0.1", {"127.0.0.1", 7}},
-        {"127.0.0.1:99", {"127.0.0.1", 99}},
-        {"*", {"", 7}},
-        {"*:99", {"", 99}},
-        {"::1", {"::1", 7}},
-        {"[::1]", {"::1", 7}},
-        {"[::1]:99", {"::1", 99}},
-        {"localhost:99", {"localhost", 99}},
-    };
+        std::int64_t value;
+        bool whole;
+    } cases[] = {{"64", 64, true}, {"-1", -1, true}, {"+7", 7, true}, {"64m", 64, false}};
     for (const auto& test : cases) {
-        const auto address = parse_listen_address(test.text, 7);
-        ASSERT_TRUE(address) << test.text;
-        EXPECT_EQ(*address, test.expected) << test.text;
+        const auto number = parse_leading_integer(test.text);
+        ASSERT_TRUE(number) << test.text;
+        EXPECT_EQ(number->value, test.value);
+        EXPECT_EQ(number->whole, test.whole) << test.text;
+    }
+    for (const char* text : {"", "m", "-", "+-1", "99999999999999999999"}) {
+        EXPECT_FALSE(parse_leading_integer(text)) << text;
     }
 }
 
-TEST(ConfigValuesTest, RefusesBadListenAddresses) {
-    for (const char* text : {"[::1", "[::1]x", "host:", "host:0", "host:65536", "host:a"}) {
-        EXPECT_FALSE(parse_listen_address(text, 7)) << text;
+TEST(ConfigValuesTest, ReadsFractionsAtTheBeginning) {
+    EXPECT_EQ(parse_leading_fraction("1.25")->value, 1.25);
+    EXPECT_EQ(parse_leading_fraction("2")->value, 2.0);
+    EXPECT_FALSE(parse_leading_fraction("1.5x")->whole);
+    for (const char* text : {"", "x", "nan", "inf", "1e999"}) {
+        EXPECT_FALSE(parse_leading_fraction(text)) << text;
     }
 }
 

@@ -8,7 +8,6 @@
 
 #include "command_server.h"
 #include "config/config.h"
-#include "engine/stats_settings.h"
 
 namespace shardmill::engine {
 namespace {
@@ -155,29 +154,6 @@ TEST(StatsTest, ItemsAndSlabsAreOneClass) {
     EXPECT_TRUE(slabs.starts_with("STAT 1:chunk_size ")) << slabs;
     EXPECT_NE(slabs.find("STAT 1:get_hits 1\r\n"), std::string::npos);
     EXPECT_NE(slabs.find("STAT active_slabs 1\r\nSTAT total_malloced "), std::string::npos);
-}
-
-TEST(StatsTest, SettingsDescribeTheConfiguration) {
-    config::Config config;
-    config.tcp_port = 22022;
-    config.reactors = 3;
-    config.unix_socket = "/run/mill.sock";
-    config.evict = false;
-    const auto lines = settings_lines(config);
-    const auto value = [&lines](std::string_view name) {
-        for (const auto& [line, text] : lines) {
-            if (line == name) return text;
-        }
-        return std::string("absent");
-    };
-    EXPECT_EQ(value("maxbytes"), "67108864");
-    EXPECT_EQ(value("tcpport"), "22022");
-    EXPECT_EQ(value("num_threads"), "3");
-    EXPECT_EQ(value("domain_socket"), "/run/mill.sock");
-    EXPECT_EQ(value("evictions"), "off");
-    EXPECT_EQ(value("inter"), "NULL");
-    EXPECT_EQ(value("item_size_max"), "1048576");
-    EXPECT_EQ(value("cas_enabled"), "yes");
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ LIBRARIES = {
     "simdjson": lambda path: path.startswith("compute/"),
     "re2/": lambda path: path.startswith("compute/"),
     "zstd": lambda path: path.startswith("snapshot/"),
-    "CLI/": lambda path: path.startswith("config/"),
+    "CLI/": lambda path: False,
+    "getopt.h": lambda path: path.startswith("config/"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 

@@ -1,0 +1,93 @@
+#include <bit>
+
+#include "base/network.h"
+#include "config/option_values.h"
+
+namespace shardmill::config {
+namespace {
+
+constexpr std::uint32_t kMaxShards = 1024;
+
+Applied set_shards(Draft& draft, std::string_view text) {
+    std::uint32_t shards = 0;
+    const auto taken = take_number(text, 1u, kMaxShards, shards);
+    if (!taken || !std::has_single_bit(shards)) {
+        return refuse(kExitFailure, fmt::format("give a power of two from 1 to {}", kMaxShards));
+    }
+    draft.config.shards = shards;
+    return {};
+}
+
+Applied set_on_broken_snapshot(Draft& draft, std::string_view text) {
+    OnBrokenSnapshot& choice = draft.config.on_broken_snapshot;
+    if (text == "refuse") {
+        choice = OnBrokenSnapshot::Refuse;
+    } else if (text == "previous") {
+        choice = OnBrokenSnapshot::Previous;
+    } else if (text == "empty") {
+        choice = OnBrokenSnapshot::Empty;
+    } else {
+        return refuse(kExitFailure, "give refuse, previous or empty");
+    }
+    return {};
+}
+
+Applied set_job_memory(Draft& draft, std::string_view text) {
+    const auto bytes = parse_bytes(text);
+    if (!bytes || *bytes < 1u << 20) return refuse(kExitFailure, "give a size of at least 1m");
+    draft.config.job_memory = *bytes;
+    return {};
+}
+
+Applied set_udp_trusted(Draft& draft, std::string_view text) {
+    constexpr const char* kAllowed = "give networks as <address>/<bits>, separated by ';', or none";
+    draft.udp_trusted_given = true;
+    draft.config.udp_trusted.clear();
+    if (text == "none") return {};
+    for (const std::string_view network : split(text, ";")) {
+        if (auto parsed = base::Network::parse(network); !parsed) {
+            return refuse(kExitFailure, fmt::format("{}: {}", kAllowed, parsed.error()));
+        }
+        draft.config.udp_trusted.emplace_back(network);
+    }
+    if (draft.config.udp_trusted.empty()) return refuse(kExitFailure, kAllowed);
+    return {};
+}
+
+constexpr OptionSpec kSuboptions[] = {
+    {0, "snapshot_dir", "dir", "keep snapshots and results of batch jobs here (default: nowhere)",
+     [](Draft& d, std::string_view v) { return take_directory(v, d.config.snapshot_dir); }},
+    {0, "snapshot_on_error", "what",
+     "when the last snapshot cannot be read at start: refuse to start,\n"
+     "load the previous one, or start empty (default: refuse)",
+     set_on_broken_snapshot},
+    {0, "snapshot_on_exit", nullptr, "save a snapshot when stopped",
+     [](Draft& d, std::string_view) -> Applied {
+         d.config.snapshot_on_exit = true;
+         return {};
+     }},
+    {0, "kernel_dir", "dir", "load batch kernels (*.so) from here (default: built-in ones only)",
+     [](Draft& d, std::string_view v) { return take_directory(v, d.config.kernel_dir); }},
+    {0, "workers", "num", "threads for batch jobs and snapshots (default: one per core)",
+     [](Draft& d, std::string_view v) {
+         return take_number(v, 1u, kMaxThreads, d.config.workers);
+     }},
+    {0, "shards", "num",
+     "parts the items are spread over, a power of two\n(default: about four per thread)",
+     set_shards},
+    {0, "job_memory", "size", "memory bound of a batch job (default: 256m)", set_job_memory},
+    {0, "job_history", "num", "finished batch jobs that are remembered (default: 100)",
+     [](Draft& d, std::string_view v) {
+         return take_number(v, 1u, 100000u, d.config.job_history);
+     }},
+    {0, "udp_trusted", "networks",
+     "UDP clients that may get more than they have sent, as\n"
+     "<address>/<bits>;... or none (default: 127.0.0.0/8;::1/128)",
+     set_udp_trusted},
+};
+
+}  // namespace
+
+std::span<const OptionSpec> own_suboptions() { return kSuboptions; }
+
+}  // namespace shardmill::config
