@@ -10,12 +10,13 @@ namespace {
 constexpr std::size_t kHelpColumn = 27;
 
 /// "-t, --threads=<num>     number of ...", further lines indented alike.
-void append_help(std::string& out, std::string left, std::string_view help) {
-    if (left.size() + 1 < kHelpColumn)
-        left.resize(kHelpColumn, ' ');
-    else
-        left += ' ';
+void append_help(std::string& out, std::string_view left, std::string_view help) {
     out += left;
+    if (!help.empty()) {
+        const bool fits = left.size() + 1 < kHelpColumn;
+        if (!fits) out += '\n';
+        out.append(fits ? kHelpColumn - left.size() : kHelpColumn, ' ');
+    }
     for (const char c : help) {
         out += c;
         if (c == '\n') out.append(kHelpColumn, ' ');

@@ -26,6 +26,16 @@ constexpr OptionSpec kSuboptions[] = {
          d.config.track_sizes = true;
          return {};
      }},
+    {0, "lru_crawler", nullptr, "let lru_crawler crawl and dump (default)",
+     [](Draft& d, std::string_view) -> Applied {
+         d.config.tuning.lru_crawler = true;
+         return {};
+     }},
+    {0, "no_lru_crawler", nullptr, "no crawls and dumps until \"lru_crawler enable\"",
+     [](Draft& d, std::string_view) -> Applied {
+         d.config.tuning.lru_crawler = false;
+         return {};
+     }},
     {0, "watcher_logbuf_size", "num", "kilobytes of buffer for one \"watch\" (default: 256)",
      [](Draft& d, std::string_view v) {
          return take_number<std::uint32_t>(v, 0, UINT32_MAX / kKib, d.config.watcher_logbuf_kib);

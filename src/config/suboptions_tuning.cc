@@ -118,8 +118,6 @@ constexpr OptionSpec kSuboptions[] = {
     {0, "hash_algorithm", "name", "jenkins, murmur3 or xxh3", set_hash_algorithm, kNone},
     {0, "tail_repair_time", "num", "seconds, at least 10",
      set_leading<&Tuning::tail_repair_time_s, 10, INT32_MAX>, kNone},
-    {0, "lru_crawler", nullptr, "", switch_on<&Tuning::lru_crawler>, kNone},
-    {0, "no_lru_crawler", nullptr, "", switch_off<&Tuning::lru_crawler>, kNone},
     {0, "lru_crawler_sleep", "num", "microseconds, up to a second",
      set_leading<&Tuning::lru_crawler_sleep_us, 0, 1000000>, kNone},
     {0, "lru_crawler_tocrawl", "num", "",

@@ -75,7 +75,16 @@ RuntimeSettings::RuntimeSettings(const config::Config& config)
       warm_max_factor(config.tuning.warm_max_factor),
       lru_segmented(config.tuning.lru_segmented),
       temp_lru(config.tuning.temp_lru),
-      temporary_ttl(config.tuning.temporary_ttl) {}
+      temporary_ttl(config.tuning.temporary_ttl),
+      ext_item_size(config.tuning.ext_item_size),
+      ext_item_age(config.tuning.ext_item_age),
+      ext_low_ttl(config.tuning.ext_low_ttl),
+      ext_recache_rate(config.tuning.ext_recache_rate),
+      ext_compact_under(config.tuning.ext_compact_under),
+      ext_drop_under(config.tuning.ext_drop_under),
+      ext_max_sleep(config.tuning.ext_max_sleep_us),
+      ext_max_frag(config.tuning.ext_max_frag),
+      ext_drop_unread(config.tuning.ext_drop_unread) {}
 
 std::optional<std::string> present_setting(const RuntimeSettings& settings, std::string_view name) {
     for (const Line& line : kLines) {

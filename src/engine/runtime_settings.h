@@ -42,15 +42,15 @@ struct RuntimeSettings {
     std::atomic<bool> temp_lru;
     std::atomic<std::uint32_t> temporary_ttl;
 
-    std::atomic<std::uint32_t> ext_item_size{512};
-    std::atomic<std::uint32_t> ext_item_age{UINT32_MAX};
-    std::atomic<std::uint32_t> ext_low_ttl{0};
-    std::atomic<std::uint32_t> ext_recache_rate{2000};
-    std::atomic<std::uint32_t> ext_compact_under{0};
-    std::atomic<std::uint32_t> ext_drop_under{0};
-    std::atomic<std::uint32_t> ext_max_sleep{1000000};
-    std::atomic<double> ext_max_frag{0.8};
-    std::atomic<bool> ext_drop_unread{false};
+    std::atomic<std::uint32_t> ext_item_size;
+    std::atomic<std::uint32_t> ext_item_age;
+    std::atomic<std::uint32_t> ext_low_ttl;
+    std::atomic<std::uint32_t> ext_recache_rate;
+    std::atomic<std::uint32_t> ext_compact_under;
+    std::atomic<std::uint32_t> ext_drop_under;
+    std::atomic<std::uint32_t> ext_max_sleep;
+    std::atomic<double> ext_max_frag;
+    std::atomic<bool> ext_drop_unread;
 };
 
 /// What the line `name` of `stats settings` says now. nullopt: no command changes that line.
