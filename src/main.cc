@@ -77,6 +77,8 @@ net::ServerConfig server_config(const config::Config& config) {
     server.unix_mode = config.unix_mask;
     server.backlog = config.listen_backlog;
     server.connections_max = config.max_connections;
+    server.close_over_limit = config.close_over_limit;
+    server.idle_timeout_s = config.idle_timeout_s;
     return server;
 }
 

@@ -33,16 +33,15 @@ bool is_passing(std::int32_t result) noexcept {
 
 }  // namespace
 
-Acceptor::Acceptor(std::vector<Listener> listeners, const std::vector<BoundAddress>& bound,
-                   ConnectionQuota& quota, ConnectionCounters& counters, HandOut hand_out)
-    : quota_(quota), counters_(counters), hand_out_(std::move(hand_out)) {
-    SHARDMILL_ASSERT(listeners.size() == bound.size());
+Acceptor::Acceptor(std::vector<Listener> listeners, const Parts& parts, HandOut hand_out)
+    : parts_(parts), hand_out_(std::move(hand_out)) {
+    SHARDMILL_ASSERT(listeners.size() == parts.bound.size());
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         auto accepting = std::make_unique<Accepting>();
         accepting->handler = on_accept;
         accepting->acceptor = this;
         accepting->socket = std::move(listeners[i].socket);
-        accepting->listener = &bound[i];
+        accepting->listener = &parts.bound[i];
         accepting_.push_back(std::move(accepting));
     }
 }
@@ -66,26 +65,55 @@ void Acceptor::on_accept(uring::Completion& completion, std::int32_t result,
 }
 
 void Acceptor::turn() noexcept {
-    for (Accepted& accepted : accepted_) {
-        if (!stopping_) admit(std::move(accepted));
-    }
-    accepted_.clear();
-    if (stopping_) return;
+    admit_all();
+    if (stopping_ || paused_at_ns_ != 0) return;
     if (retry_at_ns_ != 0 && base::monotonic_ns() < retry_at_ns_) return;
     retry_at_ns_ = 0;
     for (auto& accepting : accepting_) {
         if (std::exchange(accepting->armed, true)) continue;
-        ring_->accept(*accepting, accepting->socket.get());
+        // Accepting one by one, so that few are there who have to wait.
+        const bool repeat = parts_.close_over_limit;
+        ring_->accept(*accepting, accepting->socket.get(), repeat);
     }
 }
 
-void Acceptor::admit(Accepted accepted) {
-    if (quota_.take()) {
-        return hand_out_(AcceptedSocket(std::move(accepted.socket), quota_, *accepted.listener));
+/// False: there is no room, and it is to wait.
+bool Acceptor::admit(Accepted& accepted) {
+    const bool room = parts_.close_over_limit ? parts_.quota.take() : parts_.quota.take_or_wait();
+    if (room) {
+        hand_out_(AcceptedSocket(std::move(accepted.socket), parts_.quota, *accepted.listener));
+        return true;
     }
-    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    if (!parts_.close_over_limit) return false;
+    parts_.counters.rejected.fetch_add(1, std::memory_order_relaxed);
     (void)::send(accepted.socket.get(), kTooMany.data(), kTooMany.size(),
                  MSG_DONTWAIT | MSG_NOSIGNAL);
+    return true;
+}
+
+void Acceptor::admit_all() noexcept {
+    std::size_t admitted = 0;
+    while (!stopping_ && admitted < accepted_.size() && admit(accepted_[admitted])) ++admitted;
+    if (stopping_) {
+        accepted_.clear();
+    } else {
+        accepted_.erase(accepted_.begin(),
+                        accepted_.begin() + static_cast<std::ptrdiff_t>(admitted));
+        note_pause(!accepted_.empty());
+    }
+}
+
+void Acceptor::note_pause(bool paused) noexcept {
+    if (paused == (paused_at_ns_ != 0)) return;
+    ListenCounters& counters = parts_.listen_counters;
+    const std::uint64_t now = base::monotonic_ns();
+    counters.accepting.store(!paused, std::memory_order_relaxed);
+    if (paused) {
+        counters.disabled.fetch_add(1, std::memory_order_relaxed);
+    } else {
+        counters.disabled_us.fetch_add((now - paused_at_ns_) / 1000, std::memory_order_relaxed);
+    }
+    paused_at_ns_ = paused ? now : 0;
 }
 
 std::uint64_t Acceptor::idle_ns() const noexcept {

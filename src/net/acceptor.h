@@ -13,15 +13,20 @@
 namespace shardmill::net {
 
 /// Accepts the connections of all listeners on one reactor and hands them out. Over the limit a
-/// client is told so and dropped. On that reactor's thread.
+/// client is told so and dropped, or waits until another one leaves, and nobody else is accepted
+/// meanwhile. On that reactor's thread.
 class Acceptor {
  public:
     using HandOut = std::function<void(AcceptedSocket)>;
 
-    /// `bound`: of each listener, outliving all connections. `counters`: of the accepting reactor,
-    /// for rejections.
-    Acceptor(std::vector<Listener> listeners, const std::vector<BoundAddress>& bound,
-             ConnectionQuota& quota, ConnectionCounters& counters, HandOut hand_out);
+    struct Parts {
+        const std::vector<BoundAddress>& bound;  // of each listener; outlives all connections
+        ConnectionQuota& quota;
+        bool close_over_limit;         // else: stop accepting
+        ConnectionCounters& counters;  // of the accepting reactor, for rejections
+        ListenCounters& listen_counters;
+    };
+    Acceptor(std::vector<Listener> listeners, const Parts& parts, HandOut hand_out);
 
     void begin(uring::Ring& ring) noexcept;
     /// Hands out what has been accepted and starts accepting again where that has ended.
@@ -47,15 +52,17 @@ class Acceptor {
         FileDescriptor socket;
         const BoundAddress* listener;
     };
-    void admit(Accepted accepted);
+    bool admit(Accepted& accepted);
+    void admit_all() noexcept;
+    void note_pause(bool paused) noexcept;
 
     uring::Ring* ring_ = nullptr;
     std::vector<std::unique_ptr<Accepting>> accepting_;
     std::vector<Accepted> accepted_;
-    ConnectionQuota& quota_;
-    ConnectionCounters& counters_;
+    Parts parts_;
     HandOut hand_out_;
-    std::uint64_t retry_at_ns_ = 0;  // not before, after running out of descriptors; 0: at once
+    std::uint64_t paused_at_ns_ = 0;  // 0: accepting
+    std::uint64_t retry_at_ns_ = 0;   // not before, after running out of descriptors; 0: at once
     bool stopping_ = false;
 };
 

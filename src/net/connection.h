@@ -44,12 +44,13 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     bool shut_down = false;   // the socket has been shut down to end its operations
 
     // The turn.
-    bool deferred = false;           // waits for Replier::reply before parsing goes on
-    bool endless = false;            // ... which never comes: input is thrown away
-    bool choked = false;             // waits for its output to drain before parsing goes on
-    bool in_dirty = false;           // in the list of those to look after at the end of the turn
-    bool in_runnable = false;        // in the list of those with unparsed input for the next turn
-    std::uint32_t arrival_mark = 0;  // see WaitPolicy
+    bool deferred = false;             // waits for Replier::reply before parsing goes on
+    bool endless = false;              // ... which never comes: input is thrown away
+    bool choked = false;               // waits for its output to drain before parsing goes on
+    bool in_dirty = false;             // in the list of those to look after at the end of the turn
+    bool in_runnable = false;          // in the list of those with unparsed input for the next turn
+    std::uint32_t last_command_s = 0;  // when it last sent one, or came; see ReactorIo
+    std::uint32_t arrival_mark = 0;    // see WaitPolicy
     std::uint32_t turn_operations = 0;  // in this turn
     std::uint32_t turn_input = 0;       // bytes of commands parsed in this turn
     std::uint32_t operations_max =

@@ -7,12 +7,14 @@
 #include <cstring>
 
 namespace shardmill::net {
+namespace {
 
-PeerAddress PeerAddress::of(int socket) noexcept {
+PeerAddress ask(int socket, decltype(&::getpeername) end) noexcept {
+    using Kind = PeerAddress::Kind;
     PeerAddress peer;
     sockaddr_storage storage{};
     socklen_t bytes = sizeof(storage);
-    if (::getpeername(socket, reinterpret_cast<sockaddr*>(&storage), &bytes) != 0) return peer;
+    if (end(socket, reinterpret_cast<sockaddr*>(&storage), &bytes) != 0) return peer;
     if (storage.ss_family == AF_INET) {
         const auto& address = reinterpret_cast<const sockaddr_in&>(storage);
         peer.kind = Kind::Tcp4;
@@ -26,6 +28,12 @@ PeerAddress PeerAddress::of(int socket) noexcept {
     }
     return peer;
 }
+
+}  // namespace
+
+PeerAddress PeerAddress::of(int socket) noexcept { return ask(socket, &::getpeername); }
+
+PeerAddress PeerAddress::local_of(int socket) noexcept { return ask(socket, &::getsockname); }
 
 std::string PeerAddress::host() const {
     if (kind == Kind::Local) return {};

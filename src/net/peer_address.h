@@ -6,7 +6,7 @@
 
 namespace shardmill::net {
 
-/// The other end of a connection, small enough to be kept with each.
+/// An end of a connection, small enough to be kept with each.
 struct PeerAddress {
     enum class Kind : std::uint8_t { Local, Tcp4, Tcp6 };  // Local: a UNIX socket, or unknown
     Kind kind = Kind::Local;
@@ -15,6 +15,8 @@ struct PeerAddress {
 
     /// Asks the kernel, which knows it for as long as the socket is connected.
     static PeerAddress of(int socket) noexcept;
+    /// This end of it.
+    static PeerAddress local_of(int socket) noexcept;
 
     /// "192.0.2.1", "2001:db8::1", or empty for Local.
     std::string host() const;

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
+#include <limits>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/connection_state.h"
 #include "protocol/binary_reply.h"
 
 namespace shardmill::net {
@@ -28,6 +31,13 @@ void set(std::atomic<std::uint64_t>& counter, std::uint64_t value) noexcept {
 void add(std::atomic<std::uint64_t>& counter, std::int64_t delta) noexcept {
     // One writer: no need for a locked addition.
     set(counter, counter.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(delta));
+}
+
+/// Seconds for what need not be exact.
+std::uint32_t coarse_seconds() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return static_cast<std::uint32_t>(time.tv_sec);
 }
 
 }  // namespace
@@ -69,6 +79,7 @@ void ReactorIo::adopt(AcceptedSocket socket) {
     connection.listener = &socket.listener();
     connection.peer = PeerAddress::of(connection.socket);
     connection.dialect = socket.listener().dialect;
+    connection.last_command_s = now_s_;
     connection.operations_max = std::min(connection.operations_max, config_.turn_requests_max);
     static_cast<ReceiveCompletion&>(connection).handler = on_receive;
     static_cast<SendCompletion&>(connection).handler = on_send;
@@ -84,6 +95,7 @@ void ReactorIo::answer(ConnectionId id, std::string_view reply) {
     Connection* connection = table_.find(id);
     if (connection == nullptr || connection->released || !connection->deferred) return;
     connection->deferred = false;
+    connection->last_command_s = now_s_;  // it was not idle while it waited
     if (connection->answer_in_packet) {
         std::string head;
         protocol::append_binary_line_head(head, connection->answer_opaque,
@@ -216,6 +228,7 @@ void ReactorIo::note_end(Connection& connection) noexcept {
 
 void ReactorIo::turn() noexcept {
     ++turns_;
+    now_s_ = coarse_seconds();
     if (acceptor_) acceptor_->turn();
     for (const Arrival& arrival : arrivals_) take_arrival(arrival);
     running_.swap(runnable_);
@@ -234,12 +247,20 @@ void ReactorIo::turn() noexcept {
     arrivals_.clear();
 }
 
-runtime::TurnReport ReactorIo::finish_turn() noexcept {
+void ReactorIo::settle_all() noexcept {
     for (std::size_t i = 0; i < dirty_.size(); ++i) {
         dirty_[i]->in_dirty = false;
         settle(*dirty_[i]);
     }
     dirty_.clear();
+}
+
+runtime::TurnReport ReactorIo::finish_turn() noexcept {
+    settle_all();
+    if (now_s_ >= next_sweep_s_) {
+        close_idle();
+        settle_all();
+    }
     runtime::TurnReport report{.again = !runnable_.empty(), .idle_ns = kIdleNs};
     if (acceptor_) report.idle_ns = std::min(report.idle_ns, acceptor_->idle_ns());
     keep_house(report);
@@ -267,6 +288,7 @@ void ReactorIo::adapt(Connection& connection) noexcept {
         connection.operations_max =
             std::min(connection.operations_max * 2, config_.turn_requests_max);
     }
+    if (connection.turn_operations != 0) connection.last_command_s = now_s_;
     connection.turn_operations = 0;
     connection.turn_input = 0;
     connection.turn_output = 0;
@@ -343,6 +365,32 @@ void ReactorIo::break_all() noexcept {
     table_.for_each([this](Connection& connection) {
         connection.broken = true;
         look_after(connection);
+    });
+}
+
+/// A coarse sweep instead of a timer for each: when somebody may be due, all are looked at.
+void ReactorIo::close_idle() noexcept {
+    const std::uint32_t timeout = config_.idle_timeout_s;
+    next_sweep_s_ = std::numeric_limits<std::uint32_t>::max();
+    if (timeout == 0) return;
+    std::uint32_t oldest = now_s_;
+    table_.for_each([&](Connection& connection) {
+        if (connection.closing || connection.broken || !is_idle(connection)) return;
+        if (now_s_ - connection.last_command_s <= timeout) {
+            oldest = std::min(oldest, connection.last_command_s);
+            return;
+        }
+        add(counters_.idle_kicks, 1);
+        connection.close_reason = CloseReason::IdleTimeout;
+        connection.closing = true;
+        look_after(connection);
+    });
+    next_sweep_s_ = std::max(now_s_, oldest + timeout) + 1;
+}
+
+void ReactorIo::list_connections(std::vector<ConnectionReport>& reports) {
+    table_.for_each([&](Connection& connection) {
+        if (!connection.released) reports.push_back(report_on(connection, now_s_));
     });
 }
 

@@ -38,6 +38,8 @@ class ReactorIo final : public runtime::TurnWork {
     void set_tls(std::shared_ptr<const TlsContext> context) noexcept { tls_ = std::move(context); }
     /// Takes a new connection over.
     void adopt(AcceptedSocket socket);
+    /// Adds reports on all connections.
+    void list_connections(std::vector<ConnectionReport>& reports);
     /// Answers a deferred operation.
     void answer(ConnectionId id, std::string_view reply);
     /// Output of a deferred operation before its answer.
@@ -83,12 +85,14 @@ class ReactorIo final : public runtime::TurnWork {
     void send_secured(Connection& connection) noexcept;
     void note_secured_sent(Connection& connection, std::int32_t result) noexcept;
     void say_goodbye(Connection& connection) noexcept;
+    void settle_all() noexcept;
     void settle(Connection& connection) noexcept;
     void adapt(Connection& connection) noexcept;
     void update_receive(Connection& connection) noexcept;
     bool finished(const Connection& connection) const noexcept;
     void dismantle(Connection& connection) noexcept;
     void break_all() noexcept;
+    void close_idle() noexcept;
     void keep_house(runtime::TurnReport& report) noexcept;
     void publish_counters() noexcept;
 
@@ -112,6 +116,8 @@ class ReactorIo final : public runtime::TurnWork {
     std::unique_ptr<CommandReader> reader_;
     std::vector<Arrival> arrivals_;
 
+    std::uint32_t now_s_ = 0;         // monotonic, as of this turn
+    std::uint32_t next_sweep_s_ = 0;  // when idle connections are looked for again
     bool winding_down_ = false;
     std::uint64_t wind_down_deadline_ns_ = 0;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "net/acceptor.h"
+#include "net/connection_state.h"
 #include "net/listener.h"
 #include "net/reactor_io.h"
 #include "net/socket.h"
@@ -39,6 +41,8 @@ struct Server::Impl final : Replier {
             reactors.push_back(
                 std::make_unique<ReactorParts>(config, number, *executors[number], quota));
         }
+        // An empty task: the accepting reactor looks at who waits in each of its turns.
+        quota.set_on_room([this] { reactors.front()->reactor.post([] {}); });
     }
 
     void reply(ConnectionId connection, std::string bytes) override {
@@ -75,6 +79,20 @@ struct Server::Impl final : Replier {
         return loaded;
     }
 
+    /// Asks one reactor after the other. `reports`: of those that have been asked.
+    void list(std::size_t next, std::vector<ConnectionReport> reports, ListDone done) {
+        if (next == reactors.size()) {
+            std::ranges::sort(reports, {}, &ConnectionReport::socket);
+            return done(std::move(reports));
+        }
+        ReactorParts& parts = *reactors[next];
+        parts.reactor.post([this, next, &io = parts.io, reports = std::move(reports),
+                            done = std::move(done)]() mutable {
+            io.list_connections(reports);
+            list(next + 1, std::move(reports), std::move(done));
+        });
+    }
+
     /// Hands `context` to all reactors; the last one to have it calls `done`.
     void spread(const std::shared_ptr<const TlsContext>& context, RefreshDone done) {
         struct Spreading {
@@ -93,6 +111,7 @@ struct Server::Impl final : Replier {
     void stop() noexcept {
         for (auto& parts : reactors) parts->reactor.stop();
         for (auto& parts : reactors) parts->reactor.join();
+        quota.set_on_room({});
     }
 
     ServerConfig config;
@@ -125,6 +144,12 @@ void Server::refresh_certs(RefreshDone done) {
     impl_->spread(*loaded, std::move(done));
 }
 
+void Server::list_connections(ListDone done) {
+    std::vector<ConnectionReport> reports;
+    for (const BoundAddress& listener : impl_->bound) reports.push_back(report_on(listener));
+    impl_->list(0, std::move(reports), std::move(done));
+}
+
 std::expected<void, std::string> Server::listen() {
     if (auto raised = raise_file_limit(impl_->config); !raised) return raised;
     auto listeners = open_listeners(impl_->config);
@@ -148,7 +173,12 @@ std::expected<void, std::string> Server::start() {
     // The reactor that accepts comes last: the others are there when it hands out connections.
     ReactorIo& accepting = impl_->reactors.front()->io;
     accepting.set_acceptor(std::make_unique<Acceptor>(
-        std::move(impl_->listeners), impl_->bound, impl_->quota, accepting.counters(),
+        std::move(impl_->listeners),
+        Acceptor::Parts{.bound = impl_->bound,
+                        .quota = impl_->quota,
+                        .close_over_limit = impl_->config.close_over_limit,
+                        .counters = accepting.counters(),
+                        .listen_counters = impl_->listen_counters},
         [impl = impl_.get()](AcceptedSocket socket) { impl->hand_out(std::move(socket)); }));
     for (auto parts = impl_->reactors.rbegin(); parts != impl_->reactors.rend(); ++parts) {
         if (auto started = (*parts)->reactor.start({.features = *features}); !started) {

@@ -41,7 +41,9 @@ struct ServerConfig {
     std::uint32_t unix_mode = 0700;                            // -a
     int backlog = 1024;                                        // -b
     TlsSettings tls;                                           // for the listeners that are secured
-    std::uint32_t connections_max = 1024;  // -c: over it a client is told so and dropped
+    std::uint32_t connections_max = 1024;                      // -c
+    bool close_over_limit = true;      // over -c: tell a client so and drop it; else stop accepting
+    std::uint32_t idle_timeout_s = 0;  // TCP connections may idle so long; 0: for ever
 
     // Limits of one connection. They exist for tests to set small; the defaults are meant to be
     // kept.
@@ -73,6 +75,16 @@ struct BoundAddress {
     int socket = -1;  // the descriptor, while it is listened on
 };
 
+/// A listener or connection as `stats conns` shows it.
+struct ConnectionReport {
+    int socket;                  // its descriptor
+    std::string address;         // tcp:<ip>:<port>, tcp6:[<ip>]:<port>, unix:<path>
+    std::string listen_address;  // of connections: what they came in by
+    std::string_view state;      // memcached's word
+    std::uint32_t idle_s;        // since the last command, or since it began
+    ConnectionId id;             // of connections
+};
+
 /// The data plane's I/O: listeners, reactors and their connections. Built, started and stopped by
 /// one thread (main); everything else happens on the reactors' threads.
 class Server {
@@ -93,6 +105,11 @@ class Server {
     /// thread or on a reactor; with an error nothing has changed. Any thread but a reactor's.
     using RefreshDone = std::move_only_function<void(std::expected<void, std::string>)>;
     void refresh_certs(RefreshDone done);
+
+    /// Gathers reports on all listeners and connections, in the order of their descriptors. No
+    /// reactor waits: `done` runs on the last one to answer. While the server runs; any thread.
+    using ListDone = std::move_only_function<void(std::vector<ConnectionReport>)>;
+    void list_connections(ListDone done);
 
     /// Opens the listening sockets without accepting: for what must happen between that and `start`
     /// (dropping privileges). On failure says what is wrong and what to do. Raises RLIMIT_NOFILE to

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 namespace shardmill::net {
@@ -40,15 +41,30 @@ class ConnectionQuota {
     explicit ConnectionQuota(std::uint32_t limit) noexcept : limit_(limit) {}
 
     bool take() noexcept {
-        if (open_.fetch_add(1, std::memory_order_relaxed) < limit_) return true;
-        give_back();
+        if (open_.fetch_add(1) < limit_) return true;
+        open_.fetch_sub(1);
         return false;
     }
-    void give_back() noexcept { open_.fetch_sub(1, std::memory_order_relaxed); }
+    /// As `take`; if there is no room, `on_room` is called once when there may be.
+    bool take_or_wait() noexcept {
+        if (take()) return true;
+        waiting_.store(true);
+        if (!take()) return false;  // nobody has left before we said that we wait
+        waiting_.store(false);
+        return true;
+    }
+    void give_back() noexcept {
+        open_.fetch_sub(1);
+        if (waiting_.load() && waiting_.exchange(false) && on_room_) on_room_();
+    }
+    /// Runs on the thread of whoever leaves. Not while others may call the rest.
+    void set_on_room(std::function<void()> on_room) { on_room_ = std::move(on_room); }
 
  private:
     std::uint32_t limit_;
     std::atomic<std::uint32_t> open_{0};
+    std::atomic<bool> waiting_{false};
+    std::function<void()> on_room_;
 };
 
 /// An accepted connection on its way to its reactor, with its share of the quota. If it never gets

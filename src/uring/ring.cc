@@ -69,9 +69,9 @@ io_uring_sqe& Ring::next_entry() noexcept {
     return *entry;
 }
 
-void Ring::accept(Completion& completion, int listener) noexcept {
+void Ring::accept(Completion& completion, int listener, bool repeat) noexcept {
     io_uring_sqe& entry = next_entry();
-    if (features_.has(Feature::MultishotAccept)) {
+    if (repeat && features_.has(Feature::MultishotAccept)) {
         io_uring_prep_multishot_accept(&entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
     } else {
         io_uring_prep_accept(&entry, listener, nullptr, nullptr, SOCK_CLOEXEC);

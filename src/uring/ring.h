@@ -50,8 +50,8 @@ class Ring {
     Ring(const Ring&) = delete;
     Ring& operator=(const Ring&) = delete;
 
-    /// Result: the new descriptor, close-on-exec. Repeats while more(flags).
-    void accept(Completion& completion, int listener) noexcept;
+    /// Result: the new descriptor, close-on-exec. Repeats while more(flags), if wanted.
+    void accept(Completion& completion, int listener, bool repeat = true) noexcept;
     /// Receives into provided buffers of `group`. Result: bytes, 0 at the end, -ENOBUFS when all
     /// buffers are in use. Repeats while more(flags).
     void receive(Completion& completion, int socket, std::uint16_t group) noexcept;
