@@ -79,6 +79,7 @@ net::ServerConfig server_config(const config::Config& config) {
     server.connections_max = config.max_connections;
     server.close_over_limit = config.close_over_limit;
     server.idle_timeout_s = config.idle_timeout_s;
+    if (!config.auth_file.empty()) server.authentication = net::Authentication::Text;
     return server;
 }
 
@@ -123,7 +124,11 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
     }
     control.handle_signals({
         .stop = [&](bool graceful) { engine.shut_down(graceful, [&] { control.stop(); }); },
-        .reload = [&] { reload(server, config); },
+        .reload =
+            [&] {
+                engine.reload_auth_file();
+                reload(server, config);
+            },
     });
     engine.connect(std::move(connections));
     if (auto started = server.start(); !started) return fail(config::kExitOs, started.error());

@@ -31,8 +31,10 @@ enum class Counter : std::uint8_t {
     TouchMisses,
     StoreTooLarge,
     StoreNoMemory,
+    AuthCmds,
+    AuthErrors,
 };
-inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::StoreNoMemory) + 1;
+inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::AuthErrors) + 1;
 
 /// The counters of one executor. Written by its reactor alone, read by any thread at any time;
 /// counted from the start of the process on and never set back (`stats reset` is a baseline in

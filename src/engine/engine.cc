@@ -43,6 +43,7 @@ Engine::Engine(const config::Config& config)
     providers.started_at = started_at_;
     providers.settings_lines = settings_lines(config_);
     statistics_ = std::make_unique<Statistics>(std::move(providers));
+    if (!config_.auth_file.empty()) auth_file_ = std::make_unique<AuthFile>(config_.auth_file);
     make_executors();
 }
 
@@ -61,6 +62,7 @@ void Engine::make_executors() {
                             .statistics = statistics_.get(),
                             .settings = &settings_,
                             .control = &control_service_,
+                            .auth_file = auth_file_.get(),
                             .stop = {}};
         if (config_.shutdown_command)
             parts.stop = [this](bool graceful) { request_stop_(graceful); };
@@ -74,7 +76,22 @@ std::vector<net::Executor*> Engine::executors() {
     return executors;
 }
 
+std::expected<void, std::string> Engine::open_auth_file() {
+    if (!auth_file_) return {};
+    return auth_file_->load();
+}
+
+void Engine::reload_auth_file() {
+    if (!auth_file_) return;
+    if (auto loaded = auth_file_->load()) {
+        base::log_verbose(1, "authentication file {} read again", auth_file_->path());
+    } else {
+        base::log_error("{}; the users known before stay", loaded.error());
+    }
+}
+
 std::expected<void, std::string> Engine::open() {
+    if (auto opened = open_auth_file(); !opened) return opened;
     if (!config_.kernel_dir.empty()) {
         for (const std::string& refused : compute::load_plugins(config_.kernel_dir, registry_)) {
             base::log_error("{}", refused);

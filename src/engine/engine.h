@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "compute/registry.h"
 #include "config/config.h"
+#include "engine/auth_file.h"
 #include "engine/batch_commands.h"
 #include "engine/control_service.h"
 #include "engine/counters.h"
@@ -34,11 +35,10 @@ namespace shardmill::engine {
 /// before anything is served:
 ///
 ///     Engine engine(config);
-///     engine.open();                                        // directory, kernels, last snapshot
-///     net::Server server(..., engine.executors());
-///     engine.connect({.reactors = ..., .control = ...});
-///     server.start(); control.run();                        // until somebody calls shut_down
-///     server.stop();
+///     engine.open();                                        // auth file, directory, kernels, last
+///     snapshot net::Server server(..., engine.executors()); engine.connect({.reactors = ...,
+///     .control = ...}); server.start(); control.run();                        // until somebody
+///     calls shut_down server.stop();
 ///
 /// The engine outlives server and control queue.
 class Engine {
@@ -67,12 +67,17 @@ class Engine {
     /// Starts the workers. Once, before the server starts.
     void connect(Connections connections);
 
+    /// Reads the authentication file again (SIGHUP). One that cannot be used is logged, and the old
+    /// one stays in force. Blocks; control thread.
+    void reload_auth_file();
+
     /// Ends jobs and snapshots and runs `stopped` when nothing of them is left on workers and
     /// reactors. Before that a last snapshot is saved: with snapshot_on_exit always, with a
     /// memory_file when the stop is graceful. Control thread, once.
     void shut_down(bool graceful, runtime::Task stopped);
 
  private:
+    std::expected<void, std::string> open_auth_file();
     std::expected<void, std::string> open_directory();
     std::expected<void, std::string> load_contents();
     std::vector<std::pair<std::string, std::string>> facts() const;
@@ -90,6 +95,7 @@ class Engine {
     ControlService control_service_;
     std::deque<RequestExecutor> executors_;
     std::function<void(bool graceful)> request_stop_;
+    std::unique_ptr<AuthFile> auth_file_;  // nullptr: nobody has to log in
 
     compute::Registry registry_;
     std::unique_ptr<snapshot::Catalog> catalog_;  // nullptr: no directory

@@ -218,6 +218,14 @@ void RequestExecutor::release(const net::PinnedValue& value) noexcept {
     impl_->shards.lock(shard_of_pin(value.pin))->unpin(segment_of_pin(value.pin));
 }
 
+bool RequestExecutor::authenticate(std::string_view user, std::string_view password) noexcept {
+    const ExecutorParts& parts = impl_->parts;
+    const bool accepted = parts.auth_file != nullptr && parts.auth_file->accepts(user, password);
+    parts.counters->add(Counter::AuthCmds);
+    if (!accepted) parts.counters->add(Counter::AuthErrors);
+    return accepted;
+}
+
 void RequestExecutor::connection_opened(const net::ConnectionFacts&) noexcept {}
 
 void RequestExecutor::connection_closed(const net::ConnectionFacts& connection,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/auth_file.h"
 #include "engine/control_port.h"
 #include "engine/counters.h"
 #include "engine/stats.h"
@@ -34,6 +35,7 @@ struct ExecutorParts {
     Statistics* statistics = nullptr;         // shared by all
     RuntimeSettings* settings = nullptr;      // shared by all
     ControlPort* control = nullptr;           // nullptr: batch and snapshot commands are refused
+    const AuthFile* auth_file = nullptr;      // nullptr: nobody logs in to the text protocol
     std::function<void(bool graceful)> stop;  // what `shutdown` does; empty: not enabled (no -A)
 };
 
@@ -51,6 +53,7 @@ class RequestExecutor final : public net::Executor {
     net::Upload reserve(const protocol::Request& request) noexcept override;
     void abandon(net::Upload upload) noexcept override;
     void release(const net::PinnedValue& value) noexcept override;
+    bool authenticate(std::string_view user, std::string_view password) noexcept override;
     void connection_opened(const net::ConnectionFacts& connection) noexcept override;
     void connection_closed(const net::ConnectionFacts& connection,
                            net::CloseReason reason) noexcept override;

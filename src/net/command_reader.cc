@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "protocol/login_parser.h"
 #include "protocol/parser.h"
+#include "protocol/reply.h"
 
 namespace shardmill::net {
 namespace {
@@ -62,6 +64,12 @@ std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t
             continue;
         }
         if (must_wait(connection)) break;
+        if (!connection.authenticated) [[unlikely]] {
+            const std::size_t used = log_in(connection, {data + at, bytes - at});
+            if (used == 0) return at;
+            at += used;
+            continue;
+        }
         Request& request = batch_.scratch();
         if (connection.dialect == protocol::Dialect::Auto) [[unlikely]]
             connection.dialect = protocol::dialect_of(data[at]);
@@ -86,6 +94,35 @@ std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t
         }
     }
     return at;
+}
+
+/// Nothing of this connection can be under way yet, so that it is answered on the spot. Returns the
+/// bytes used, 0 when there is nothing to be done with them.
+std::size_t CommandReader::log_in(Connection& connection, std::string_view bytes) noexcept {
+    using Status = protocol::LoginParse::Status;
+    const protocol::LoginParse login = protocol::parse_login(bytes);
+    std::string_view reply = login.reply;
+    switch (login.status) {
+        case Status::NeedMore:
+            connection.input_needed = login.needed;
+            return 0;
+        case Status::Close:
+            connection.closing = true;
+            return 0;
+        case Status::Refused:
+            break;
+        case Status::Attempt:
+            connection.authenticated = executor_.authenticate(login.user, login.password);
+            connection.dialect = protocol::Dialect::Text;
+            reply = connection.authenticated ? protocol::replies::kStored
+                                             : protocol::login_replies::kFailure;
+            break;
+    }
+    connection.pending.append(buffers_, reply);
+    connection.turn_output += reply.size();
+    connection.turn_input += static_cast<std::uint32_t>(login.consumed);
+    ++connection.turn_operations;
+    return login.consumed;
 }
 
 std::size_t CommandReader::take_command(Connection& connection, const Request& request, char* line,

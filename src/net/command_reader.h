@@ -57,6 +57,7 @@ class CommandReader {
     bool begin_value(Connection& connection, const protocol::Request& request,
                      std::string_view line) noexcept;
     std::size_t receive_value(Connection& connection, std::string_view bytes) noexcept;
+    std::size_t log_in(Connection& connection, std::string_view bytes) noexcept;
     bool must_wait(Connection& connection) noexcept;
     std::size_t complete_input(Connection& connection, std::string_view bytes) noexcept;
     void parse_input(Connection& connection) noexcept;

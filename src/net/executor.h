@@ -13,6 +13,12 @@
 
 namespace shardmill::net {
 
+/// What a client has to do before it is served.
+enum class Authentication : std::uint8_t {
+    None,
+    Text,  // log in with a `set`, see protocol::parse_login; connections speak text only
+};
+
 /// Names a connection for as long as the process lives: the slot is reused, the generation is not.
 /// Lets another thread answer later without holding a pointer.
 struct ConnectionId {
@@ -103,6 +109,13 @@ class Executor {
 
     /// The bytes of a pinned value have been sent, or never will be.
     virtual void release(const PinnedValue& value) noexcept = 0;
+
+    /// Whether `user` may come in with `password`, on connections that must log in first
+    /// (Authentication::Text).
+    virtual bool authenticate([[maybe_unused]] std::string_view user,
+                              [[maybe_unused]] std::string_view password) noexcept {
+        return false;
+    }
 
     /// A connection has come. It is unknown to the executor until then.
     virtual void connection_opened(const ConnectionFacts& connection) noexcept = 0;

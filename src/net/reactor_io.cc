@@ -76,6 +76,7 @@ void ReactorIo::adopt(AcceptedSocket socket) {
     if (winding_down_) return;
     Connection& connection = table_.open(socket.release());
     connection.io = this;
+    connection.authenticated = config_.authentication == Authentication::None;
     connection.listener = &socket.listener();
     connection.peer = PeerAddress::of(connection.socket);
     connection.dialect = socket.listener().dialect;

@@ -44,6 +44,7 @@ struct ServerConfig {
     std::uint32_t connections_max = 1024;                      // -c
     bool close_over_limit = true;      // over -c: tell a client so and drop it; else stop accepting
     std::uint32_t idle_timeout_s = 0;  // TCP connections may idle so long; 0: for ever
+    Authentication authentication = Authentication::None;  // -Y
 
     // Limits of one connection. They exist for tests to set small; the defaults are meant to be
     // kept.

@@ -157,6 +157,10 @@ void FakeExecutor::release(const PinnedValue& value) noexcept {
     --store_.pins;
 }
 
+bool FakeExecutor::authenticate(std::string_view user, std::string_view password) noexcept {
+    return std::ranges::equal(user, std::string(password.rbegin(), password.rend()));
+}
+
 void FakeExecutor::connection_opened(const ConnectionFacts& connection) noexcept {
     const std::lock_guard lock(store_.mutex);
     store_.opened_by.push_back(connection.peer);

@@ -54,6 +54,8 @@ class FakeExecutor final : public Executor {
     Upload reserve(const protocol::Request& request) noexcept override;
     void abandon(Upload upload) noexcept override;
     void release(const PinnedValue& value) noexcept override;
+    /// The password is the user's name backwards.
+    bool authenticate(std::string_view user, std::string_view password) noexcept override;
     void connection_opened(const ConnectionFacts& connection) noexcept override;
     void connection_closed(const ConnectionFacts& connection, CloseReason reason) noexcept override;
     void tls_failed(const ConnectionFacts& connection, std::string_view reason) noexcept override;

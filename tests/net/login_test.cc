@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "protocol/login_parser.h"
+#include "running_server.h"
+
+namespace shardmill::net {
+namespace {
+
+using namespace net::testing;
+
+ServerConfig with_login() {
+    ServerConfig config = small_config();
+    config.authentication = Authentication::Text;
+    return config;
+}
+
+std::string login(const std::string& token) { return set_command("any", token); }
+
+constexpr std::string_view kUnauthenticated = protocol::login_replies::kUnauthenticated;
+constexpr std::string_view kFailure = protocol::login_replies::kFailure;
+
+TEST(LoginTest, NothingIsExecutedBeforeTheLogin) {
+    Running running(with_login());
+    TestClient client = running.connect();
+    for (const char* line :
+         {"get a\r\n", "version\r\n", "batch now\r\n", "batch later\r\n", "snapshot save\r\n",
+          "stats\r\n", "delete a\r\n", "GET / HTTP/1.0\r\n"}) {
+        EXPECT_EQ(client.ask(line), kUnauthenticated) << line;
+    }
+    EXPECT_EQ(running.store.operations, 0u);
+}
+
+TEST(LoginTest, AWrongPasswordMayBeTriedAgain) {
+    Running running(with_login());
+    TestClient client = running.connect();
+    EXPECT_EQ(client.ask(login("bert wrong")), kFailure);
+    EXPECT_EQ(client.ask(login("bert")), protocol::login_replies::kBadFormat);
+    EXPECT_EQ(client.ask(login("bert bert")), kFailure);
+    EXPECT_EQ(client.ask(login("bert xtreb")), kFailure);
+    EXPECT_EQ(client.ask("get a\r\n"), kUnauthenticated);
+    EXPECT_EQ(client.ask(login("abc cba")), "STORED\r\n");
+    EXPECT_FALSE(running.store.get("any").has_value());
+    EXPECT_EQ(client.ask(login("abc cba")), "STORED\r\n");
+    EXPECT_EQ(running.store.get("any"), "abc cba");
+}
+
+/// What is pipelined behind a login is judged by how the login went, wherever the bytes are cut.
+TEST(LoginTest, IsJudgedInOrderWhateverTheBytesAreSplitInto) {
+    Running running(with_login());
+    running.store.put("a", "1");
+    const std::string requests = "get a\r\nset x 0 0 1\r\n!\r\n" + login("abc abc") + "get a\r\n" +
+                                 login("abc cba") + "get a\r\nset b 0 0 2\r\nxy\r\nmn\r\n";
+    const std::string expected = std::string(kUnauthenticated) +
+                                 std::string(protocol::login_replies::kBadFormat) +
+                                 std::string(kFailure) + std::string(kUnauthenticated) +
+                                 "STORED\r\n" + value_reply("a", "1") + "END\r\nSTORED\r\nMN\r\n";
+    for (std::size_t cut = 0; cut < requests.size(); ++cut) {
+        TestClient client = running.connect();
+        const std::uint64_t before = running.total(&ConnectionCounters::bytes_read);
+        EXPECT_TRUE(client.send(requests.substr(0, cut)));
+        EXPECT_TRUE(eventually(
+            [&] { return running.total(&ConnectionCounters::bytes_read) >= before + cut; }));
+        EXPECT_TRUE(client.send(requests.substr(cut)));
+        ASSERT_EQ(client.receive_until("MN\r\n"), expected) << "cut at " << cut;
+    }
+}
+
+TEST(LoginTest, EveryByteOnItsOwn) {
+    Running running(with_login());
+    TestClient client = running.connect();
+    for (const char byte : "version\r\n" + login("abc cba") + "version\r\n") {
+        EXPECT_TRUE(client.send(std::string(1, byte)));
+    }
+    EXPECT_EQ(client.receive_until("fake\r\n"),
+              std::string(kUnauthenticated) + "STORED\r\nVERSION fake\r\n");
+}
+
+TEST(LoginTest, ClosesOnWhatCannotBeALogin) {
+    Running running(with_login());
+    for (const std::string& bytes :
+         {std::string("quit\r\n"), std::string("mn\r\n"), std::string(2049, 'x')}) {
+        TestClient client = running.connect();
+        EXPECT_TRUE(client.send("get a\r\n" + bytes));
+        EXPECT_EQ(client.receive_until("\r\n"), kUnauthenticated);
+        EXPECT_EQ(client.receive_all().substr(0, 1).find_first_not_of('<'), std::string::npos);
+    }
+}
+
+TEST(LoginTest, ALoginThatIsCutOffLeavesNothing) {
+    Running running(with_login());
+    for (const std::size_t cut : {1u, 10u, 14u, 20u}) {
+        TestClient client = running.connect();
+        EXPECT_TRUE(client.send(login("abc cba").substr(0, cut)));
+        client.vanish();
+    }
+    EXPECT_TRUE(eventually([&] { return running.store.closed == 4; }));
+    EXPECT_EQ(running.store.operations, 0u);
+}
+
+TEST(LoginTest, AFloodOfLoginsIsAnsweredOneByOne) {
+    Running running(with_login());
+    TestClient client = running.connect();
+    constexpr int kCount = 20'000;
+    std::string requests;
+    for (int i = 0; i < kCount; ++i) requests += "refused\r\n";
+    std::thread sender([&] { EXPECT_TRUE(client.send(requests + login("abc cba"))); });
+    std::string expected;
+    for (int i = 0; i < kCount; ++i) expected += kUnauthenticated;
+    expected += "STORED\r\n";
+    EXPECT_EQ(client.receive(expected.size()) == expected, true);
+    sender.join();
+}
+
+TEST(LoginTest, WorksOnUnixSockets) {
+    ServerConfig config = with_login();
+    config.unix_path = ::testing::TempDir() + "/login-" + std::to_string(::getpid());
+    Running running(config);
+    TestClient client = TestClient::unix_socket(config.unix_path);
+    EXPECT_EQ(client.ask("version\r\n"), kUnauthenticated);
+    EXPECT_EQ(client.ask(login("abc cba")), "STORED\r\n");
+    EXPECT_EQ(client.ask("version\r\n"), "VERSION fake\r\n");
+    ::unlink(config.unix_path.c_str());
+}
+
+}  // namespace
+}  // namespace shardmill::net
