@@ -100,7 +100,8 @@ Started prepare(const config::Config& config, const admin::Account& account, net
 }
 
 /// Reads the files again that may have changed.
-void reload(net::Server& server, const config::Config& config) {
+void reload(engine::Engine& engine, net::Server& server, const config::Config& config) {
+    engine.reload_auth_file();
     if (!config.tls.enabled) return;
     server.refresh_certs([](std::expected<void, std::string> refreshed) {
         if (!refreshed) return base::log_error("the certificates stay: {}", refreshed.error());
@@ -124,11 +125,7 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
     }
     control.handle_signals({
         .stop = [&](bool graceful) { engine.shut_down(graceful, [&] { control.stop(); }); },
-        .reload =
-            [&] {
-                engine.reload_auth_file();
-                reload(server, config);
-            },
+        .reload = [&] { reload(engine, server, config); },
     });
     engine.connect(std::move(connections));
     if (auto started = server.start(); !started) return fail(config::kExitOs, started.error());

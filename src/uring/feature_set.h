@@ -9,9 +9,10 @@ namespace shardmill::uring {
 enum class Feature : std::uint8_t {
     DeferTaskrun,  // SINGLE_ISSUER | DEFER_TASKRUN: completions are produced when the thread asks
                    // for them
-    MultishotAccept,   // one accept request, many connections
-    MultishotReceive,  // one receive request per connection for as long as it lives
-    RegisteredRing,    // the ring's descriptor is registered with the thread
+    MultishotAccept,          // one accept request, many connections
+    MultishotReceive,         // one receive request per connection for as long as it lives
+    MultishotReceiveMessage,  // one receive request per datagram socket
+    RegisteredRing,           // the ring's descriptor is registered with the thread
 };
 
 /// A set of features.
@@ -29,6 +30,7 @@ struct FeatureSet {
             .with(Feature::DeferTaskrun)
             .with(Feature::MultishotAccept)
             .with(Feature::MultishotReceive)
+            .with(Feature::MultishotReceiveMessage)
             .with(Feature::RegisteredRing);
     }
 };

@@ -32,6 +32,7 @@ constexpr std::array kFeatureNames{
     NamedFeature{Feature::DeferTaskrun, "defer-taskrun"},
     NamedFeature{Feature::MultishotAccept, "multishot-accept"},
     NamedFeature{Feature::MultishotReceive, "multishot-receive"},
+    NamedFeature{Feature::MultishotReceiveMessage, "multishot-receive-message"},
     NamedFeature{Feature::RegisteredRing, "registered-ring"},
 };
 
@@ -40,9 +41,10 @@ struct NamedOpcode {
     std::string_view name;
 };
 constexpr std::array kRequiredOpcodes{
-    NamedOpcode{IORING_OP_ACCEPT, "accept"}, NamedOpcode{IORING_OP_RECV, "recv"},
-    NamedOpcode{IORING_OP_SEND, "send"},     NamedOpcode{IORING_OP_SENDMSG, "sendmsg"},
-    NamedOpcode{IORING_OP_READ, "read"},     NamedOpcode{IORING_OP_ASYNC_CANCEL, "async_cancel"},
+    NamedOpcode{IORING_OP_ACCEPT, "accept"},   NamedOpcode{IORING_OP_RECV, "recv"},
+    NamedOpcode{IORING_OP_SEND, "send"},       NamedOpcode{IORING_OP_SENDMSG, "sendmsg"},
+    NamedOpcode{IORING_OP_READ, "read"},       NamedOpcode{IORING_OP_ASYNC_CANCEL, "async_cancel"},
+    NamedOpcode{IORING_OP_RECVMSG, "recvmsg"},
 };
 
 /// Value of kernel.io_uring_disabled, or -1 where there is no such setting.
@@ -141,6 +143,25 @@ bool multishot_accept_works(FeatureSet features) {
     return outcome.result >= 0 && more(outcome.flags);
 }
 
+/// Receives one message over a pair of datagram sockets.
+bool multishot_receive_message_works(FeatureSet features) {
+    auto ring =
+        Ring::open({.submission_entries = 8, .completion_entries = 16, .features = features});
+    if (!ring) return false;
+    auto buffers = BufferRing::open(**ring, 0, 2, 256);
+    int pair[2];
+    if (!buffers || ::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+    const Socket near(pair[0]);
+    const Socket far(pair[1]);
+    msghdr header{};
+    Outcome outcome;
+    (*ring)->receive_message(outcome, near.get(), header, (*buffers)->group());
+    (*ring)->submit();
+    if (::send(far.get(), "x", 1, MSG_NOSIGNAL) != 1) return false;
+    outcome.await(**ring);
+    return outcome.result > 0 && has_buffer(outcome.flags) && more(outcome.flags);
+}
+
 /// Checks what there is no way around. Returns an error text, empty if all is there.
 std::string find_missing(Ring& ring) {
     constexpr unsigned kFeatures = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL;
@@ -233,6 +254,9 @@ std::expected<FeatureSet, std::string> probe(FeatureSet disabled) {
     found = found.without(disabled);
     if (try_receive(found.with(Feature::MultishotReceive)).value_or(false)) {
         found = found.with(Feature::MultishotReceive);
+    }
+    if (multishot_receive_message_works(found.with(Feature::MultishotReceiveMessage))) {
+        found = found.with(Feature::MultishotReceiveMessage);
     }
     if (multishot_accept_works(found.with(Feature::MultishotAccept))) {
         found = found.with(Feature::MultishotAccept);

@@ -88,6 +88,19 @@ void Ring::receive(Completion& completion, int socket, std::uint16_t group) noex
     set_completion(entry, &completion);
 }
 
+void Ring::receive_message(Completion& completion, int socket, msghdr& header,
+                           std::uint16_t group) noexcept {
+    io_uring_sqe& entry = next_entry();
+    if (features_.has(Feature::MultishotReceiveMessage)) {
+        io_uring_prep_recvmsg_multishot(&entry, socket, &header, 0);
+    } else {
+        io_uring_prep_recvmsg(&entry, socket, &header, 0);
+    }
+    entry.flags |= IOSQE_BUFFER_SELECT;
+    entry.buf_group = group;
+    set_completion(entry, &completion);
+}
+
 void Ring::send(Completion& completion, int socket, const void* data, std::size_t bytes) noexcept {
     io_uring_sqe& entry = next_entry();
     io_uring_prep_send(&entry, socket, data, bytes, kSendFlags);

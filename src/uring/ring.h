@@ -55,6 +55,11 @@ class Ring {
     /// Receives into provided buffers of `group`. Result: bytes, 0 at the end, -ENOBUFS when all
     /// buffers are in use. Repeats while more(flags).
     void receive(Completion& completion, int socket, std::uint16_t group) noexcept;
+    /// Receives one message into a provided buffer of `group`, as `header` says, which has a single
+    /// vector (its length is that of a buffer) and stays in place until done. Repeats while
+    /// more(flags); see DatagramReceiver for what the buffer then holds.
+    void receive_message(Completion& completion, int socket, msghdr& header,
+                         std::uint16_t group) noexcept;
     /// Waits until the socket takes something. May send less than asked for. `message` stays in
     /// place until done.
     void send(Completion& completion, int socket, const void* data, std::size_t bytes) noexcept;
