@@ -14,30 +14,28 @@ namespace {
 using store::Handle;
 using store::ItemHeader;
 
-/// A shorter number is padded with blanks to the length of the value it replaces, up to this
-/// length; beyond, the value is a number lost in blanks and shrinks to the number.
-constexpr std::size_t kPaddedMax = 512;
+/// memcached keeps larger items in chunks, and takes none of them for a number.
+constexpr std::uint64_t kNumericItemMax = 512 * 1024;
 
 /// Writes the new number: in place where that is allowed, else as a new item. Keeps flags and
-/// deadline.
+/// deadline. A shorter number is padded with blanks to the length of the value it replaces.
 std::expected<Handle, store::StoreError> write_number(CommandContext& context,
                                                       const net::Operation& operation,
                                                       const Handle& found, std::uint64_t number,
                                                       std::uint64_t new_cas) noexcept {
     const store::ItemView& old = found.view;
-    std::array<char, kPaddedMax> text;
-    std::size_t length =
-        static_cast<std::size_t>(base::write_number(text.data(), number) - text.data());
+    std::array<char, base::kMaxNumberText> text;
+    const std::string_view digits(text.data(), base::write_number(text.data(), number));
     std::uint32_t bits = ItemHeader::kBinaryKey;
-    if (length <= old.value.size() && old.value.size() <= kPaddedMax) {
-        std::fill(text.begin() + length, text.begin() + old.value.size(), ' ');
-        length = old.value.size();
+    std::size_t blanks = 0;
+    if (digits.size() <= old.value.size()) {
+        blanks = old.value.size() - digits.size();
         bits |= ItemHeader::kStale | ItemHeader::kWin;  // the same item with another number in it
-        if (new_cas == 0 && context.shard.overwrite_value(found, {text.data(), length}))
-            return found;
+        if (new_cas == 0 && context.shard.overwrite_value(found, digits)) return found;
     }
     const store::NewItem item{.key = hashed_key(operation),
-                              .value_head = {text.data(), length},
+                              .value_head = digits,
+                              .value_blanks = static_cast<std::uint32_t>(blanks),
                               .client_flags = old.client_flags,
                               .exptime = old.exptime,
                               .cas = new_cas,
@@ -57,7 +55,11 @@ DeltaResult change_number(CommandContext& context, const net::Operation& operati
                           const DeltaOrder& order) noexcept {
     const auto found = context.shard.find(hashed_key(operation), context.now);
     if (!found) return {DeltaOutcome::NotFound, 0, {}};
-    if (found->view.value.empty()) return {DeltaOutcome::NotNumeric, 0, {}};
+    const store::ItemView& view = found->view;
+    if (view.value.empty() || context.limits.item_bytes(view.key.size(), view.value.size(),
+                                                        view.client_flags) > kNumericItemMax) {
+        return {DeltaOutcome::NotNumeric, 0, {}};
+    }
     if (order.compare && order.compare_cas != 0 && order.compare_cas != context.cas_of(*found)) {
         return {DeltaOutcome::Exists, 0, {}};
     }

@@ -27,7 +27,7 @@ std::expected<Handle, store::StoreError> invalidate(CommandContext& context,
     store::NewItem item;
     item.key = hashed_key(operation);
     item.value_head = drop_value ? std::string_view{} : view.value;
-    item.client_flags = drop_value ? 0 : view.client_flags;
+    item.client_flags = drop_value ? flags.client_flags : view.client_flags;
     item.exptime = keep_ttl ? view.exptime
                             : deadline_of(flags.has('T') ? flags.ttl : 0, context.now,
                                           context.limits.started_at);

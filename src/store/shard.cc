@@ -17,6 +17,10 @@ constexpr std::uint32_t kStoredBits = ItemHeader::kStale | ItemHeader::kWin |
                                       ItemHeader::kBinaryKey | ItemHeader::kHit |
                                       ItemHeader::kCasSeen;
 
+std::uint64_t value_bytes_of(const NewItem& item) noexcept {
+    return item.value_head.size() + item.value_tail.size() + item.value_blanks;
+}
+
 std::uint32_t header_word(const NewItem& item, std::uint64_t value_bytes) noexcept {
     std::uint32_t word = static_cast<std::uint32_t>(item.key.key.size());
     word |= static_cast<std::uint32_t>(std::min<std::uint64_t>(value_bytes, ItemHeader::kLongValue))
@@ -43,15 +47,15 @@ char* write_prefix(char* at, std::uint32_t word, const NewItem& item,
     return at + item.key.key.size();
 }
 
-char* write_item(char* at, std::uint32_t word, const NewItem& item,
-                 std::uint32_t value_bytes) noexcept {
+void write_item(char* at, std::uint32_t word, const NewItem& item,
+                std::uint32_t value_bytes) noexcept {
     char* value = write_prefix(at, word, item, value_bytes);
     if (!item.value_head.empty())
         std::memmove(value, item.value_head.data(), item.value_head.size());
     value += item.value_head.size();
     if (!item.value_tail.empty())
         std::memmove(value, item.value_tail.data(), item.value_tail.size());
-    return value + item.value_tail.size();
+    std::memset(value + item.value_tail.size(), ' ', item.value_blanks);
 }
 
 std::uint32_t later_deadline(std::uint32_t deadline, std::uint32_t exptime) noexcept {
@@ -178,7 +182,7 @@ bool Shard::can_overwrite(const NewItem& item, const Handle& existing,
     const std::uint32_t shape = ItemHeader::kHasExptime | ItemHeader::kHasFlags |
                                 ItemHeader::kHasCas | 0xff |
                                 ItemHeader::kLongValue << ItemHeader::kValueShift;
-    const std::uint64_t value_bytes = item.value_head.size() + item.value_tail.size();
+    const std::uint64_t value_bytes = value_bytes_of(item);
     return ((existing.view.header.word ^ word) & shape) == 0 &&
            value_bytes == existing.view.value.size() && item.cas == 0 &&
            !existing.view.header.has(ItemHeader::kCasSeen) && item.value_tail.empty() &&
@@ -187,7 +191,7 @@ bool Shard::can_overwrite(const NewItem& item, const Handle& existing,
 
 std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* existing,
                                              std::uint32_t now) noexcept {
-    const std::uint64_t value_bytes = item.value_head.size() + item.value_tail.size();
+    const std::uint64_t value_bytes = value_bytes_of(item);
     const std::uint32_t word = header_word(item, value_bytes);
     if (existing != nullptr && can_overwrite(item, *existing, word)) {
         write_item(existing->item, word, item, static_cast<std::uint32_t>(value_bytes));
@@ -212,7 +216,7 @@ std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* 
 
 std::expected<Handle, StoreError> Shard::append(const NewItem& item, const Handle* existing,
                                                 std::uint32_t now) noexcept {
-    const std::uint64_t value_bytes = item.value_head.size() + item.value_tail.size();
+    const std::uint64_t value_bytes = value_bytes_of(item);
     const std::uint32_t word = header_word(item, value_bytes);
     const std::uint64_t bytes = ItemHeader{word}.prefix_bytes() + item.key.key.size() + value_bytes;
     if (bytes > pool_.memory_limit() / 2) return std::unexpected(StoreError::TooLarge);
@@ -297,6 +301,7 @@ std::expected<Handle, StoreError> Shard::rewrite(const Handle& handle, std::uint
     const NewItem copy{.key = {handle.view.key, 0},
                        .value_head = handle.view.value,
                        .value_tail = {},
+                       .value_blanks = 0,
                        .client_flags = handle.view.client_flags,
                        .exptime = exptime,
                        .cas = cas,
@@ -310,12 +315,15 @@ std::expected<Handle, StoreError> Shard::rewrite(const Handle& handle, std::uint
 }
 
 bool Shard::overwrite_value(const Handle& handle, std::string_view value) noexcept {
-    if (value.size() != handle.view.value.size() || meta(handle.segment).pinned() ||
+    const std::size_t present = handle.view.value.size();
+    if (value.size() > present || meta(handle.segment).pinned() ||
         current_header(handle).has(ItemHeader::kCasSeen) ||
         handle.view.header.has(ItemHeader::kHasCas)) {
         return false;
     }
-    std::memcpy(const_cast<char*>(handle.view.value.data()), value.data(), value.size());
+    char* at = const_cast<char*>(handle.view.value.data());
+    std::memcpy(at, value.data(), value.size());
+    std::memset(at + value.size(), ' ', present - value.size());
     return true;
 }
 

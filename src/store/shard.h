@@ -44,6 +44,7 @@ struct NewItem {
     HashedKey key;
     std::string_view value_head;
     std::string_view value_tail;
+    std::uint32_t value_blanks = 0;  // spaces behind the two
     std::uint32_t client_flags = 0;
     std::uint32_t exptime = 0;      // unix seconds, 0: never
     std::uint64_t cas = 0;          // explicit CAS; 0: derived
@@ -121,8 +122,8 @@ class Shard {
     /// Removes a resident item.
     void erase(const Handle& handle) noexcept;
 
-    /// Writes `value` (of the present length) over the item's value. False: not allowed here
-    /// (pinned, CAS seen by a client); use put.
+    /// Writes `value`, not longer than the present one, over the item's value and fills up with
+    /// blanks. False: not allowed here (pinned, CAS seen by a client); use put.
     bool overwrite_value(const Handle& handle, std::string_view value) noexcept;
 
     /// Sets a new deadline, keeping value, flags and CAS. The handle is renewed (the item may

@@ -50,6 +50,8 @@ TEST(CommandMetaDeleteTest, DroppingTheValueKeepsAnEmptyItemAndItsCas) {
         {"ms a 2 E100 F7 T90\r\nab\r\n", "HD\r\n"},
         {"md a x\r\n", "HD\r\n"},
         {"mg a v f t c s\r\n", "VA 0 f0 t-1 c100 s0\r\n\r\n"},
+        {"md a x F6\r\n", "HD\r\n"},
+        {"mg a f s\r\n", "HD f6 s0\r\n"},
         {"md a x T30 E101\r\n", "HD\r\n"},
         {"mg a t c\r\n", "HD t30 c101\r\n"},
     });

@@ -107,13 +107,27 @@ TEST(CommandDeltaTest, NumbersMayHaveBlanksAndASign) {
     });
 }
 
-TEST(CommandDeltaTest, ANumberLostInBlanksShrinks) {
+TEST(CommandDeltaTest, ANumberLostInBlanksKeepsThem) {
     CommandServer server;
+    const std::string blanks(2000, ' ');
+    const std::string eight = "VALUE n 0 2001\r\n8" + blanks + "\r\nEND\r\n";
     server.expect({
-        {"set n 0 0 2001\r\n7" + std::string(2000, ' ') + "\r\n", "STORED\r\n"},
+        {"set n 0 0 2001\r\n7" + blanks + "\r\n", "STORED\r\n"},
         {"incr n 1\r\n", "8\r\n"},
-        {"get n\r\n", "VALUE n 0 1\r\n8\r\nEND\r\n"},
+        {"get n\r\n", eight},
     });
+    server.ask("gets n\r\n");  // from here on the item is replaced, not overwritten
+    server.expect({{"incr n 0\r\n", "8\r\n"}, {"get n\r\n", eight}});
+}
+
+TEST(CommandDeltaTest, WhatIsHalfAMebibyteLongIsNoNumber) {
+    CommandServer server;
+    const std::string blanks((512u << 10) - 61, ' ');  // with key and header still half a mebibyte
+    for (const bool one_more : {false, true}) {
+        const std::string value = (one_more ? "12" : "1") + blanks;
+        server.ask("set n 0 0 " + std::to_string(value.size()) + "\r\n" + value + "\r\n");
+        server.expect({{"incr n 1\r\n", one_more ? kNotNumeric : "2\r\n"}});
+    }
 }
 
 TEST(DeltaTest, ParsesAsStrtoullDoes) {
