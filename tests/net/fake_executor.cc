@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "protocol/binary_reply.h"
 
 namespace shardmill::net::testing {
 
@@ -75,6 +76,21 @@ void FakeExecutor::execute_one(Operation& operation, ReplyArena& replies) {
         case Verb::Version:
             replies.text += "VERSION fake\r\n";
             break;
+        case Verb::BinaryGet:
+            execute_binary_get(operation, replies);
+            break;
+        case Verb::BinarySet:
+            execute_binary_set(operation, replies);
+            break;
+        case Verb::BinaryNoop:
+        case Verb::BinaryQuit:
+            if (!request.no_reply) protocol::append_binary_success(replies.text, request);
+            break;
+        case Verb::BinaryInvalid:
+        case Verb::BinaryBroken:
+            protocol::append_binary_error(replies.text, request, request.binary.status);
+            break;
+        case Verb::BinaryLine:
         case Verb::Batch:
             if (request.arguments == "now") {
                 replies.text += "NOW\r\n";
@@ -101,12 +117,7 @@ void FakeExecutor::execute_get(Operation& operation, ReplyArena& replies) {
         const std::string& value = found->second;
         replies.text += "VALUE " + found->first + " 0 " + std::to_string(value.size()) + "\r\n";
         if (value.size() >= store_.pin_bytes_min) {
-            auto& pinned = pins_[++next_token_];
-            pinned = std::make_unique<std::string>(value);
-            ++store_.pins;
-            operation.pinned = static_cast<std::int32_t>(replies.pinned.size());
-            operation.pinned_at = static_cast<std::uint32_t>(replies.text.size());
-            replies.pinned.push_back({*pinned, next_token_});
+            pin(operation, value, replies);
         } else {
             replies.text += value;
         }
@@ -128,6 +139,45 @@ void FakeExecutor::execute_set(Operation& operation, ReplyArena& replies) {
         store_.items[std::string(operation.key)] = std::move(value);
         if (!request.no_reply) replies.text += "STORED\r\n";
     }
+}
+
+void FakeExecutor::execute_binary_get(Operation& operation, ReplyArena& replies) {
+    const protocol::Request& request = *operation.request;
+    const auto found = store_.items.find(operation.key);
+    if (found == store_.items.end()) {
+        if (!request.no_reply)
+            protocol::append_binary_error(replies.text, request, protocol::BinaryStatus::NotFound);
+        return;
+    }
+    const std::string& value = found->second;
+    if (value.size() < store_.pin_bytes_min) {
+        protocol::append_binary_value(replies.text, request, 0, value, 0);
+        return;
+    }
+    protocol::append_binary_value_head(replies.text, request, 0,
+                                       static_cast<std::uint32_t>(value.size()), 0);
+    pin(operation, value, replies);
+}
+
+void FakeExecutor::execute_binary_set(Operation& operation, ReplyArena& replies) {
+    const protocol::Request& request = *operation.request;
+    if (operation.uploaded && operation.upload.value == nullptr) {
+        protocol::append_binary_error(replies.text, request, protocol::BinaryStatus::TooLarge);
+        return;
+    }
+    SHARDMILL_ASSERT(!request.bad_data_chunk);
+    store_.items[std::string(operation.key)] =
+        operation.uploaded ? take_upload(operation.upload) : std::string(request.value);
+    if (!request.no_reply) protocol::append_binary_success(replies.text, request);
+}
+
+void FakeExecutor::pin(Operation& operation, const std::string& value, ReplyArena& replies) {
+    auto& pinned = pins_[++next_token_];
+    pinned = std::make_unique<std::string>(value);
+    ++store_.pins;
+    operation.pinned = static_cast<std::int32_t>(replies.pinned.size());
+    operation.pinned_at = static_cast<std::uint32_t>(replies.text.size());
+    replies.pinned.push_back({*pinned, next_token_});
 }
 
 std::string FakeExecutor::take_upload(Upload upload) {

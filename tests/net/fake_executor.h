@@ -65,6 +65,9 @@ class FakeExecutor final : public Executor {
     void execute_one(Operation& operation, ReplyArena& replies);
     void execute_get(Operation& operation, ReplyArena& replies);
     void execute_set(Operation& operation, ReplyArena& replies);
+    void execute_binary_get(Operation& operation, ReplyArena& replies);
+    void execute_binary_set(Operation& operation, ReplyArena& replies);
+    void pin(Operation& operation, const std::string& value, ReplyArena& replies);
     std::string take_upload(Upload upload);
 
     FakeStore& store_;
