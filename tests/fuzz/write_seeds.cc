@@ -1,19 +1,35 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "fuzz/binary_parser_seeds.h"
 #include "fuzz/text_parser_seeds.h"
 
-/// Writes each seed into a file of its own: a corpus for text_parser_fuzzer.
+namespace {
+
+std::vector<std::string> seeds_of(std::string_view parser) {
+    using namespace shardmill::fuzz;
+    if (parser == "text") return {text_parser_seeds().begin(), text_parser_seeds().end()};
+    if (parser == "binary") return binary_parser_seeds();
+    return {};
+}
+
+}  // namespace
+
+/// Writes each seed of a parser into a file of its own: a corpus for its fuzzer.
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::fprintf(stderr, "usage: %s <directory>\n", argv[0]);
+    const auto seeds = argc == 3 ? seeds_of(argv[1]) : std::vector<std::string>{};
+    if (seeds.empty()) {
+        std::fprintf(stderr, "usage: %s text|binary <directory>\n", argv[0]);
         return 2;
     }
-    const std::filesystem::path directory = argv[1];
+    const std::filesystem::path directory = argv[2];
     std::filesystem::create_directories(directory);
     int number = 0;
-    for (const std::string_view seed : shardmill::fuzz::text_parser_seeds()) {
+    for (const std::string& seed : seeds) {
         std::ofstream file(directory / ("seed-" + std::to_string(number++)), std::ios::binary);
         file << seed;
         if (!file.flush()) {
