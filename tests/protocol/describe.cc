@@ -108,8 +108,8 @@ void describe_meta(std::string& out, const Request& request) {
     }
 }
 
-void describe_arguments(std::string& out, const Request& request) {
-    switch (request.verb) {
+void describe_arguments(std::string& out, const Request& request, Verb verb) {
+    switch (verb) {
         case Verb::Get:
         case Verb::Gets:
         case Verb::Gat:
@@ -117,7 +117,7 @@ void describe_arguments(std::string& out, const Request& request) {
             std::string_view rest = request.more_keys;
             for (auto key = next_key(rest); !key.empty(); key = next_key(rest))
                 out += fmt::format(",{}", key);
-            if (request.verb >= Verb::Gat) out += fmt::format(" exptime={}", request.exptime);
+            if (verb >= Verb::Gat) out += fmt::format(" exptime={}", request.exptime);
             break;
         }
         case Verb::Incr:
@@ -202,12 +202,10 @@ void describe_request(std::string& out, const Request& request, bool value_here)
     if (has_key(request.verb)) out += fmt::format(" key={}", request.key);
     if (has_key(request.verb) && !is_meta(request.verb) && request.binary_key) out += " encoded";
     if (is_binary(request.verb)) describe_binary(out, request);
-    describe_arguments(out, request);
+    describe_arguments(out, request, request.verb);
     if (request.verb == Verb::BinaryLine) {
         out += fmt::format(": {}", verb_name(request.binary.line_verb));
-        Request line = request;
-        line.verb = request.binary.line_verb;
-        describe_arguments(out, line);
+        describe_arguments(out, request, request.binary.line_verb);
     }
     if (request.verb >= Verb::Set && request.verb <= Verb::Cas) {
         out += fmt::format(" flags={} exptime={}", request.client_flags, request.exptime);
