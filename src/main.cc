@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <expected>
 #include <string>
@@ -9,13 +10,14 @@
 #include <vector>
 
 #include "admin/control_loop.h"
+#include "admin/port_file.h"
 #include "admin/process.h"
 #include "base/log.h"
 #include "config/command_line.h"
 #include "engine/engine.h"
 #include "net/server.h"
-#include "protocol/dialect.h"
 #include "uring/probe.h"
+#include "wiring.h"
 
 namespace shardmill {
 namespace {
@@ -25,62 +27,6 @@ using Started = std::expected<void, EarlyExit>;
 
 std::unexpected<EarlyExit> fail(int code, const std::string& text) {
     return std::unexpected(EarlyExit{code, "shardmill: " + text + "\n"});
-}
-
-protocol::Dialect dialect_of(config::WireProtocol protocol) {
-    switch (protocol) {
-        case config::WireProtocol::Text:
-            return protocol::Dialect::Text;
-        case config::WireProtocol::Binary:
-            return protocol::Dialect::Binary;
-        case config::WireProtocol::Auto:
-            break;
-    }
-    return protocol::Dialect::Auto;
-}
-
-net::Security security_of(const config::TlsConfig& tls, config::ListenSecurity wanted) {
-    switch (wanted) {
-        case config::ListenSecurity::None:
-            return net::Security::None;
-        case config::ListenSecurity::Tls:
-            return net::Security::TlsNoPeer;
-        case config::ListenSecurity::Mutual:
-            return net::Security::TlsMutual;
-        case config::ListenSecurity::Default:
-            break;
-    }
-    return tls.enabled ? net::Security::Tls : net::Security::None;
-}
-
-net::ServerConfig server_config(const config::Config& config) {
-    net::ServerConfig server;
-    server.reactors = config.reactors;
-    for (const config::ListenAddress& address : config.listen) {
-        server.listen.push_back({.host = address.host,
-                                 .port = address.port,
-                                 .security = security_of(config.tls, address.security),
-                                 .dialect = dialect_of(address.protocol),
-                                 .tag = address.tag});
-    }
-    server.tls = {.enabled = config.tls.enabled,
-                  .chain_cert = config.tls.chain_cert,
-                  .key = config.tls.key,
-                  .ca_cert = config.tls.ca_cert,
-                  .ciphers = config.tls.ciphers,
-                  .verify_mode = config.tls.verify_mode,
-                  .key_format = config.tls.key_format,
-                  .min_version = config.tls.min_version,
-                  .session_cache = config.tls.session_cache};
-    server.unix_path = config.unix_socket;
-    server.unix_dialect = dialect_of(config.protocol);
-    server.unix_mode = config.unix_mask;
-    server.backlog = config.listen_backlog;
-    server.connections_max = config.max_connections;
-    server.close_over_limit = config.close_over_limit;
-    server.idle_timeout_s = config.idle_timeout_s;
-    if (!config.auth_file.empty()) server.authentication = net::Authentication::Text;
-    return server;
 }
 
 /// What has to happen with the rights and the terminal of whoever started us.
@@ -96,6 +42,10 @@ Started prepare(const config::Config& config, const admin::Account& account, net
         ::lchown(config.unix_socket.c_str(), account.uid, account.gid) != 0) {
         return fail(config::kExitOs, "cannot give the UNIX socket to user '" + account.name + "'");
     }
+    if (config.lock_memory) admin::allow_locked_memory();
+    if (config.large_pages && !admin::has_large_pages()) {
+        base::log_verbose(1, "-L: this system has large pages switched off");
+    }
     return admin::become(account);
 }
 
@@ -107,6 +57,26 @@ void reload(engine::Engine& engine, net::Server& server, const config::Config& c
         if (!refreshed) return base::log_error("the certificates stay: {}", refreshed.error());
         base::log_verbose(1, "the certificates have been loaded again");
     });
+}
+
+/// For what may fail without keeping the server from serving.
+void warn_if_failed(const char* what, const std::expected<void, std::string>& result) {
+    if (!result) base::log_error("warning: {}: {}", what, result.error());
+}
+
+/// For whoever started us with a free port.
+void publish_ports(const config::Config& config, const net::Server& server) {
+    const char* const path = std::getenv("MEMCACHED_PORT_FILENAME");
+    if (path == nullptr || !config.unix_socket.empty()) return;
+    warn_if_failed("MEMCACHED_PORT_FILENAME", admin::write_port_file(path, bound_ports(server)));
+}
+
+admin::PidFile publish_pid(const config::Config& config) {
+    if (config.pid_file.empty()) return {};
+    auto file = admin::PidFile::write(config.pid_file, config.daemon);
+    if (file) return std::move(*file);
+    base::log_error("warning: -P, --pidfile: {}", file.error());
+    return {};
 }
 
 /// Serves until a signal or the command `shutdown`.
@@ -144,16 +114,15 @@ Started run(const config::Config& config) {
     if (auto prepared = prepare(config, *account, server); !prepared) return prepared;
     if (auto opened = engine.open(); !opened) return fail(config::kExitFailure, opened.error());
 
+    publish_ports(config, server);
     // No thread has been started so far, so that there is nothing a fork could lose.
-    admin::PidFile pid_file;
     if (config.daemon) {
-        if (auto detached = admin::daemonize(); !detached) return detached;
-        if (!config.pid_file.empty()) {
-            auto written = admin::PidFile::write(config.pid_file);
-            if (!written) return std::unexpected(std::move(written.error()));
-            pid_file = std::move(*written);
-        }
+        auto detached = admin::daemonize(
+            {.keep_directory = config.core_dumps, .keep_output = config.verbosity > 0});
+        if (!detached) return detached;
     }
+    if (config.lock_memory) warn_if_failed("-k, --lock-memory", admin::lock_memory());
+    const admin::PidFile pid_file = publish_pid(config);
     admin::ControlLoop control;
     return serve(config, engine, server, control);
 }

@@ -4,16 +4,20 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "admin/whole_file.h"
 #include "base/log.h"
 
 namespace shardmill::admin {
@@ -26,6 +30,18 @@ std::unexpected<EarlyExit> fail(int code, std::string text) {
 }
 
 std::string reason(int error) { return std::strerror(error); }
+
+/// The process that a pid file names, if there is one; else 0.
+pid_t living_process_of(const std::string& path) {
+    std::FILE* file = std::fopen(path.c_str(), "re");
+    if (file == nullptr) return 0;
+    long pid = 0;
+    const bool read = std::fscanf(file, "%ld", &pid) == 1;
+    std::fclose(file);
+    const bool lives =
+        read && pid > 0 && pid != ::getpid() && ::kill(static_cast<pid_t>(pid), 0) == 0;
+    return lives ? static_cast<pid_t>(pid) : 0;
+}
 
 }  // namespace
 
@@ -73,14 +89,38 @@ ProcessResult allow_core_dumps() {
         "-r out");
 }
 
-ProcessResult daemonize() {
+void allow_locked_memory() {
+    const rlimit unlimited{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    // Only root may; others live with the limit they have, and lock_memory() says when it is too
+    // low.
+    if (::setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0) return;
+}
+
+std::expected<void, std::string> lock_memory() {
+    // Pages are locked as they come into use: the address space reserved for items is many times as
+    // large as what will ever be filled.
+    if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return {};
+    return std::unexpected(fmt::format(
+        "memory cannot be locked ({}); raise 'ulimit -l' or start as root", reason(errno)));
+}
+
+bool has_large_pages() {
+    std::FILE* file = std::fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+    if (file == nullptr) return false;
+    std::array<char, 128> text{};
+    const std::size_t length = std::fread(text.data(), 1, text.size(), file);
+    std::fclose(file);
+    return !std::string_view(text.data(), length).contains("[never]");
+}
+
+ProcessResult daemonize(const Detachment& detachment) {
     const pid_t child = ::fork();
     if (child < 0)
         return fail(config::kExitFailure, "-d: cannot start the daemon: " + reason(errno));
     if (child > 0) ::_exit(0);
-    if (::setsid() < 0 || ::chdir("/") != 0) {
-        return fail(config::kExitFailure, "-d: cannot leave the terminal: " + reason(errno));
-    }
+    const bool left = ::setsid() >= 0 && (detachment.keep_directory || ::chdir("/") == 0);
+    if (!left) return fail(config::kExitFailure, "-d: cannot leave the terminal: " + reason(errno));
+    if (detachment.keep_output) return {};
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return fail(config::kExitFailure, "-d: cannot open /dev/null: " + reason(errno));
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -93,20 +133,14 @@ ProcessResult daemonize() {
     return {};
 }
 
-std::expected<PidFile, config::EarlyExit> PidFile::write(const std::string& path) {
-    const std::string temporary = path + ".tmp";
-    const auto refuse = [&](int error) {
-        ::unlink(temporary.c_str());
-        return fail(config::kExitFailure,
-                    fmt::format("-P, --pidfile: cannot write {}: {}", path, reason(error)));
-    };
-    std::FILE* file = std::fopen(temporary.c_str(), "we");
-    if (file == nullptr) return refuse(errno);
-    const bool written = std::fprintf(file, "%ld\n", static_cast<long>(::getpid())) > 0;
-    if (std::fclose(file) != 0 || !written) return refuse(errno);
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) return refuse(errno);
+std::expected<PidFile, std::string> PidFile::write(const std::string& path, bool remove_at_end) {
+    if (const pid_t other = living_process_of(path); other != 0) {
+        base::log_error("warning: {} had the pid of a running process: {}", path, other);
+    }
+    auto written = write_whole_file(path, ".tmp", fmt::format("{}\n", ::getpid()));
+    if (!written) return std::unexpected(std::move(written.error()));
     PidFile result;
-    result.path_ = path;
+    if (remove_at_end) result.path_ = path;
     return result;
 }
 

@@ -31,16 +31,33 @@ ProcessResult become(const Account& account);
 /// Core files without limit, where the system allows it.
 ProcessResult allow_core_dumps();
 
+/// Lets this process and what it becomes lock as much memory as they like; does nothing where it
+/// may not. Before `become`.
+void allow_locked_memory();
+
+/// Keeps every page that is in use, now or later, in memory. After `daemonize`: a child does not
+/// inherit it. Unexpected: why not, and what to do; nothing is locked then.
+std::expected<void, std::string> lock_memory();
+
+/// False: the kernel never gives large pages, whatever it is asked for.
+bool has_large_pages();
+
+/// What a daemon does not leave behind.
+struct Detachment {
+    bool keep_directory = false;  // core files are to be found where it was started
+    bool keep_output = false;     // what it says is to be read
+};
 /// Leaves the terminal: the parent exits with 0, the child goes on in /, in a session of its own,
 /// with its standard files on /dev/null. Only while there is a single thread.
-ProcessResult daemonize();
+ProcessResult daemonize(const Detachment& detachment);
 
-/// Holds the process id for as long as the object lives, as far as it is still this process's file.
+/// A file with the process id, removed with the object if that was asked for.
 class PidFile {
  public:
     PidFile() = default;
-    /// Written under another name and renamed, so that nobody reads half of it.
-    static std::expected<PidFile, config::EarlyExit> write(const std::string& path);
+    /// Written under another name and renamed, so that nobody reads half of it. Warns of a process
+    /// that lives and is named by the file before. Unexpected: why it is not there.
+    static std::expected<PidFile, std::string> write(const std::string& path, bool remove_at_end);
     ~PidFile();
     PidFile(PidFile&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
     PidFile& operator=(PidFile&& other) noexcept {
@@ -49,7 +66,7 @@ class PidFile {
     }
 
  private:
-    std::string path_;  // empty: there is none
+    std::string path_;  // what to remove; empty: nothing
 };
 
 }  // namespace shardmill::admin

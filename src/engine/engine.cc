@@ -19,7 +19,8 @@ store::StoreConfig store_config(const config::Config& config) {
             .shards = config.shards,
             .reactors = config.reactors,
             .item_bytes_max = config.item_bytes_max,
-            .evict = config.evict};
+            .evict = config.evict,
+            .large_pages = config.large_pages};
 }
 
 std::uint32_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
@@ -91,6 +92,9 @@ void Engine::reload_auth_file() {
 }
 
 std::expected<void, std::string> Engine::open() {
+    if (config_.large_pages && !shards_.large_pages()) {
+        base::log_verbose(1, "-L: this kernel has no large pages; going on without");
+    }
     if (auto opened = open_auth_file(); !opened) return opened;
     if (!config_.kernel_dir.empty()) {
         for (const std::string& refused : compute::load_plugins(config_.kernel_dir, registry_)) {
@@ -117,6 +121,24 @@ std::expected<void, std::string> Engine::open_directory() {
 
 std::expected<void, std::string> Engine::load_contents() {
     if (!catalog_) return {};
+    if (!config_.memory_file.empty()) return load_once();
+    return load_last();
+}
+
+/// With -e: what is in memory from there on goes its own way, and after anything but a graceful
+/// stop the next start must not bring back what clients have since replaced or deleted.
+std::expected<void, std::string> Engine::load_once() {
+    const auto committed = catalog_->current();
+    if (!committed || *committed) {
+        if (auto loaded = load_last(); !loaded) return loaded;
+    }
+    if (auto retired = catalog_->retire_snapshots(); !retired) {
+        return std::unexpected(std::move(retired.error().what));
+    }
+    return {};
+}
+
+std::expected<void, std::string> Engine::load_last() {
     auto loaded = load_snapshot(shards_, *catalog_,
                                 {.on_broken = config_.on_broken_snapshot,
                                  .threads = std::max(config_.reactors, 1u),

@@ -80,6 +80,8 @@ class Engine {
     std::expected<void, std::string> open_auth_file();
     std::expected<void, std::string> open_directory();
     std::expected<void, std::string> load_contents();
+    std::expected<void, std::string> load_once();
+    std::expected<void, std::string> load_last();
     std::vector<std::pair<std::string, std::string>> facts() const;
     void make_executors();
     void end_scans();

@@ -202,6 +202,22 @@ Result<void> Catalog::remove(std::string_view name) {
     return remove_tree(name);
 }
 
+Result<void> Catalog::retire_snapshots() {
+    if (auto result = require_lock(); !result) return result;
+    const auto committed = current();
+    const auto complete = complete_snapshots();
+    if (!complete) return std::unexpected(complete.error());
+    // The commitment first: what is left over when this breaks off is complete, but not committed.
+    if (!committed || *committed) {
+        if (auto result = clear_current(); !result) return result;
+    }
+    for (const std::string& name : *complete) {
+        if (is_active(name)) continue;
+        if (auto result = remove_tree(name); !result) return result;
+    }
+    return {};
+}
+
 Result<std::size_t> Catalog::remove_leftovers() {
     if (auto result = require_lock(); !result) return std::unexpected(result.error());
     const auto known = names();

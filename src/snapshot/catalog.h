@@ -65,6 +65,9 @@ class Catalog {
     /// Removes what interrupted saves have left; those under way are not touched. Returns how many
     /// entries it removed.
     Result<std::size_t> remove_leftovers();
+    /// Forgets which snapshot was committed and removes all that are complete: their contents have
+    /// been loaded and must not be loaded again. Results stay, and so do damaged snapshots.
+    Result<void> retire_snapshots();
     /// Leaves the current snapshot and the newest complete ones beside it, `keep` (at least 1)
     /// together. `previous`, if given and there, is the first to be kept beside the current one.
     /// Results stay, and so do damaged snapshots, for somebody to look at. Nothing is removed while

@@ -21,6 +21,15 @@ constexpr std::uint64_t round_page(std::uint64_t bytes) noexcept {
     return (bytes + kPage - 1) & ~(kPage - 1);
 }
 
+/// Gives pages back to the system. Locked ones (mlockall) are not taken by MADV_DONTNEED: they are
+/// unlocked before and go on being locked when they are used again.
+void give_back(char* range, std::uint64_t bytes) noexcept {
+    if (::madvise(range, bytes, MADV_DONTNEED) == 0 || errno != EINVAL) return;
+    ::munlock(range, bytes);
+    ::madvise(range, bytes, MADV_DONTNEED);
+    ::mlock2(range, bytes, MLOCK_ONFAULT);
+}
+
 void* reserve(std::uint64_t bytes) noexcept {
     void* range = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -54,6 +63,7 @@ SegmentPool::SegmentPool(const Config& config)
             error, std::generic_category(),
             "cannot reserve address space for the store (raise `ulimit -v` or lower -m)");
     }
+    large_pages_ = config.large_pages && ::madvise(base_, reserved_bytes_, MADV_HUGEPAGE) == 0;
     free_charged_.reserve(single_units_);
     free_released_.reserve(single_units_);
     run_used_.resize(units_ - single_units_);
@@ -193,8 +203,7 @@ void SegmentPool::release_freed_memory() noexcept {
         }
         if (freed_.empty()) has_freed_.store(false, std::memory_order_relaxed);
     }
-    for (std::size_t i = 0; i < taken; ++i)
-        ::madvise(data(batch[i].first_unit), batch[i].bytes, MADV_DONTNEED);
+    for (std::size_t i = 0; i < taken; ++i) give_back(data(batch[i].first_unit), batch[i].bytes);
     const std::lock_guard guard(lock_);
     for (std::size_t i = 0; i < taken; ++i) {
         if (batch[i].first_unit < single_units_) {

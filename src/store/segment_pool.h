@@ -24,6 +24,7 @@ class SegmentPool {
         std::uint32_t segment_bytes;   // power of two, 64 KiB to 1 MiB
         std::uint64_t item_bytes_max;  // the largest item that must find contiguous addresses
         std::uint64_t first_sequence = 1;
+        bool large_pages = false;  // ask the kernel for them
     };
 
     /// Throws std::system_error when the address range cannot be reserved.
@@ -69,6 +70,9 @@ class SegmentPool {
         return sequence_.load(std::memory_order_relaxed);
     }
 
+    /// The kernel was asked for large pages and has agreed.
+    bool large_pages() const noexcept { return large_pages_; }
+
     std::uint32_t units() const noexcept { return units_; }
     std::uint64_t memory_limit() const noexcept { return limit_; }
     std::uint64_t charged_bytes() const noexcept {
@@ -94,6 +98,7 @@ class SegmentPool {
     std::uint32_t units_;
     char* base_ = nullptr;
     std::uint64_t reserved_bytes_ = 0;
+    bool large_pages_ = false;
     Segment* segments_ = nullptr;
     std::atomic<std::uint64_t> sequence_;
     std::atomic<std::uint64_t> charged_{0};  // written under lock_, read by statistics

@@ -48,7 +48,8 @@ ShardSet::ShardSet(const StoreConfig& config)
             SegmentPool::Config{.memory_limit = memory_limit_ / pools,
                                 .segment_bytes = segment_bytes_for(share),
                                 .item_bytes_max = config.item_bytes_max,
-                                .first_sequence = first_sequence()}));
+                                .first_sequence = first_sequence(),
+                                .large_pages = config.large_pages}));
     }
     for (std::uint32_t id = 0; id < count_; ++id) {
         entries_.push_back(
@@ -57,6 +58,10 @@ ShardSet::ShardSet(const StoreConfig& config)
 }
 
 ShardSet::~ShardSet() = default;
+
+bool ShardSet::large_pages() const noexcept {
+    return std::ranges::all_of(pools_, [](const auto& pool) { return pool->large_pages(); });
+}
 
 std::shared_ptr<CutState> ShardSet::begin_cut(std::uint32_t now) {
     SHARDMILL_ASSERT(uncollected_.load(std::memory_order_acquire) == 0);

@@ -21,6 +21,7 @@ struct StoreConfig {
     std::uint32_t reactors = 4;
     std::uint64_t item_bytes_max = 1u << 20;  // -I
     bool evict = true;                        // false: -M
+    bool large_pages = false;                 // -L: for items, if the kernel has them
 };
 
 /// All shards of a server with their locks. Shared by all reactors.
@@ -36,6 +37,8 @@ class ShardSet {
     ShardSet& operator=(const ShardSet&) = delete;
 
     std::uint32_t size() const noexcept { return count_; }
+    /// Items are in large pages, as was asked for.
+    bool large_pages() const noexcept;
     std::uint32_t shard_of(std::uint64_t hash) const noexcept {
         return static_cast<std::uint32_t>(hash) & (count_ - 1);
     }

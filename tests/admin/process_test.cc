@@ -9,7 +9,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
+
+#include "admin/port_file.h"
 
 namespace shardmill::admin {
 namespace {
@@ -19,6 +22,19 @@ using ::testing::HasSubstr;
 std::string content_of(const std::string& path) {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool points_to_null(int descriptor) {
+    std::error_code error;
+    const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+    return std::filesystem::read_symlink(link, error) == "/dev/null";
+}
+
+/// What the kernel says of this process.
+long locked_kilobytes() {
+    const std::string status = content_of("/proc/self/status");
+    const auto line = status.find("VmLck:");
+    return line == std::string::npos ? -1 : std::atol(status.c_str() + line + 6);
 }
 
 TEST(ProcessTest, RootNeedsAUser) {
@@ -55,11 +71,15 @@ TEST(ProcessTest, OthersStayWhoTheyAre) {
     EXPECT_TRUE(become(*account));
 }
 
-TEST(ProcessTest, ThePidFileIsThereAsLongAsItsObject) {
-    const std::string path =
-        ::testing::TempDir() + "/shardmill-test-" + std::to_string(::getpid()) + ".pid";
+/// A name that nobody else uses.
+std::string test_path(const char* suffix) {
+    return ::testing::TempDir() + "/shardmill-test-" + std::to_string(::getpid()) + suffix;
+}
+
+TEST(ProcessTest, ADaemonsPidFileIsThereAsLongAsItsObject) {
+    const std::string path = test_path(".pid");
     {
-        auto file = PidFile::write(path);
+        auto file = PidFile::write(path, true);
         ASSERT_TRUE(file);
         EXPECT_EQ(content_of(path), std::to_string(::getpid()) + "\n");
         EXPECT_FALSE(std::filesystem::exists(path + ".tmp"));
@@ -69,37 +89,93 @@ TEST(ProcessTest, ThePidFileIsThereAsLongAsItsObject) {
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST(ProcessTest, APidFileThatCannotBeWrittenSaysWhy) {
-    const auto file = PidFile::write("/no/such/directory/x.pid");
-    ASSERT_FALSE(file);
-    EXPECT_EQ(file.error().code, 1);
-    EXPECT_THAT(file.error().text, HasSubstr("/no/such/directory/x.pid"));
-    EXPECT_THAT(file.error().text, HasSubstr("No such file"));
+TEST(ProcessTest, APidFileThatIsToStayStays) {
+    const std::string path = test_path(".pid");
+    EXPECT_TRUE(PidFile::write(path, false));
+    EXPECT_TRUE(std::filesystem::exists(path));
+    std::filesystem::remove(path);
 }
 
-TEST(ProcessTest, ADaemonLeavesItsTerminalAndDirectory) {
+TEST(ProcessTest, APidFileOfALivingProcessIsReplacedAloud) {
+    const std::string path = test_path(".pid");
+    std::ofstream(path) << ::getppid() << "\n";
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(PidFile::write(path, true));
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr(std::to_string(::getppid())));
+    std::ofstream(path) << "not a number\n";
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(PidFile::write(path, true));
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(ProcessTest, APidFileThatCannotBeWrittenSaysWhy) {
+    const auto file = PidFile::write("/no/such/directory/x.pid", true);
+    ASSERT_FALSE(file);
+    EXPECT_THAT(file.error(), HasSubstr("/no/such/directory/x.pid"));
+    EXPECT_THAT(file.error(), HasSubstr("No such file"));
+}
+
+TEST(ProcessTest, ThePortFileHasALineForEachPort) {
+    const std::string path = test_path(".port");
+    const BoundPort ports[] = {{"TCP INET", 11211}, {"TCP INET6", 11211}, {"UDP INET", 5}};
+    ASSERT_TRUE(write_port_file(path, ports));
+    EXPECT_EQ(content_of(path), "TCP INET: 11211\nTCP INET6: 11211\nUDP INET: 5\n");
+    EXPECT_FALSE(std::filesystem::exists(path + ".lck"));
+    std::filesystem::remove(path);
+    const auto refused = write_port_file("/no/such/directory/x", ports);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error(), HasSubstr("/no/such/directory/x"));
+}
+
+/// What a child process reports of itself.
+char reported_by(const std::function<bool()>& child_does) {
     int report[2];
-    ASSERT_EQ(::pipe2(report, O_CLOEXEC), 0);
+    EXPECT_EQ(::pipe2(report, O_CLOEXEC), 0);
     const pid_t starter = ::fork();
-    ASSERT_GE(starter, 0);
+    EXPECT_GE(starter, 0);
     if (starter == 0) {
-        const bool detached = daemonize().has_value();
-        char directory[64] = "";
-        const bool moved =
-            ::getcwd(directory, sizeof directory) != nullptr && std::string(directory) == "/";
-        const bool leads = ::getsid(0) == ::getpid();
-        const char result = detached && moved && leads && ::isatty(1) == 0 ? 'y' : 'n';
+        const char result = child_does() ? 'y' : 'n';
         const bool written = ::write(report[1], &result, 1) == 1;
         ::_exit(written ? 0 : 1);
     }
     ::close(report[1]);
     int status = 0;
-    ASSERT_EQ(::waitpid(starter, &status, 0), starter);
+    EXPECT_EQ(::waitpid(starter, &status, 0), starter);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     char result = '-';
     EXPECT_EQ(::read(report[0], &result, 1), 1);
-    EXPECT_EQ(result, 'y');
     ::close(report[0]);
+    return result;
+}
+
+TEST(ProcessTest, ADaemonLeavesItsTerminalAndDirectory) {
+    EXPECT_EQ(reported_by([] {
+                  return daemonize({}).has_value() && std::filesystem::current_path() == "/" &&
+                         ::getsid(0) == ::getpid() && points_to_null(1) && points_to_null(2);
+              }),
+              'y');
+}
+
+TEST(ProcessTest, ADaemonKeepsWhatItWasToldToKeep) {
+    const auto directory = std::filesystem::current_path();
+    ASSERT_NE(directory, "/");
+    EXPECT_EQ(reported_by([&] {
+                  const bool silent_before = points_to_null(2);
+                  return daemonize({.keep_directory = true, .keep_output = true}).has_value() &&
+                         std::filesystem::current_path() == directory &&
+                         ::getsid(0) == ::getpid() && points_to_null(2) == silent_before;
+              }),
+              'y');
+}
+
+TEST(ProcessTest, MemoryIsLockedOrTheReasonIsSaid) {
+    EXPECT_EQ(reported_by([] {
+                  allow_locked_memory();
+                  const auto locked = lock_memory();
+                  if (!locked) return locked.error().contains("ulimit -l");
+                  return locked_kilobytes() > 0;
+              }),
+              'y');
 }
 
 }  // namespace

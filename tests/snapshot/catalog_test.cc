@@ -79,6 +79,18 @@ TEST_F(CatalogTest, KeepsTheCurrentOneWhenTheClockWentBack) {
     EXPECT_EQ(*catalog_->load_candidates(), (std::vector{third, second}));
 }
 
+TEST_F(CatalogTest, WhatIsRetiredIsNotLoadedAgain) {
+    EXPECT_TRUE(catalog_->retire_snapshots());  // there is nothing
+    save_at(kTime);
+    save_at(kTime + 1);
+    ASSERT_TRUE(catalog_->retire_snapshots());
+    EXPECT_TRUE(names().empty());
+    EXPECT_EQ(*catalog_->current(), std::nullopt);
+    EXPECT_TRUE(catalog_->load_candidates()->empty());
+    const std::string next = save_at(kTime + 2);
+    EXPECT_EQ(*catalog_->load_candidates(), std::vector{next});
+}
+
 TEST_F(CatalogTest, LeavesResultsAndForeignFilesAlone) {
     ASSERT_SUCCESS(save(*catalog_, {{OwnedItem("a", "1")}}, {}, Kind::Result, "18f3a0-7"));
     fs_.set_contents("/data/notes.txt", "x");

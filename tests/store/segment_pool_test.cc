@@ -1,8 +1,10 @@
 #include "store/segment_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 namespace shardmill::store {
@@ -39,6 +41,31 @@ TEST_F(SegmentPoolTest, RunsAreContiguousAndChargedByThePage) {
     EXPECT_EQ(pool_.charged_bytes(), 0u);
     pool_.release_freed_memory();
     EXPECT_EQ(pool_.data(*run)[0], 0) << "the pages went back to the system";
+}
+
+TEST_F(SegmentPoolTest, LockedPagesGoBackToTheSystemToo) {
+    constexpr std::uint64_t kBytes = 32u << 10;  // anybody may lock that much
+    const auto run = pool_.acquire_run(kBytes);
+    ASSERT_TRUE(run);
+    ASSERT_EQ(::mlock2(pool_.data(*run), kBytes, MLOCK_ONFAULT), 0);
+    std::memset(pool_.data(*run), 1, kBytes);
+    pool_.segment(*run).capacity = kBytes;
+    pool_.release_run(*run, kBytes);
+    pool_.release_freed_memory();
+    EXPECT_EQ(pool_.data(*run)[0], 0);
+}
+
+TEST(SegmentPoolPagesTest, LargePagesAreUsedWhereTheKernelHasThem) {
+    SegmentPool pool({.memory_limit = kLimit,
+                      .segment_bytes = kSegment,
+                      .item_bytes_max = 1u << 20,
+                      .large_pages = true});
+    EXPECT_EQ(pool.large_pages(),
+              std::filesystem::exists("/sys/kernel/mm/transparent_hugepage/enabled"));
+    const auto segment = pool.acquire();
+    ASSERT_TRUE(segment);
+    std::memset(pool.data(*segment), 0x5a, kSegment);
+    pool.release(*segment);
 }
 
 TEST_F(SegmentPoolTest, KeptSegmentsGiveWayToRunsAndIndexes) {

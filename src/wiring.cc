@@ -1,0 +1,81 @@
+#include "wiring.h"
+
+namespace shardmill {
+namespace {
+
+protocol::Dialect dialect_of(config::WireProtocol protocol) {
+    switch (protocol) {
+        case config::WireProtocol::Text:
+            return protocol::Dialect::Text;
+        case config::WireProtocol::Binary:
+            return protocol::Dialect::Binary;
+        case config::WireProtocol::Auto:
+            break;
+    }
+    return protocol::Dialect::Auto;
+}
+
+net::Security security_of(const config::TlsConfig& tls, config::ListenSecurity wanted) {
+    switch (wanted) {
+        case config::ListenSecurity::None:
+            return net::Security::None;
+        case config::ListenSecurity::Tls:
+            return net::Security::TlsNoPeer;
+        case config::ListenSecurity::Mutual:
+            return net::Security::TlsMutual;
+        case config::ListenSecurity::Default:
+            break;
+    }
+    return tls.enabled ? net::Security::Tls : net::Security::None;
+}
+
+}  // namespace
+
+net::ServerConfig server_config(const config::Config& config) {
+    net::ServerConfig server;
+    server.reactors = config.reactors;
+    for (const config::ListenAddress& address : config.listen) {
+        server.listen.push_back({.host = address.host,
+                                 .port = address.port,
+                                 .security = security_of(config.tls, address.security),
+                                 .dialect = dialect_of(address.protocol),
+                                 .tag = address.tag});
+    }
+    server.tls = {.enabled = config.tls.enabled,
+                  .chain_cert = config.tls.chain_cert,
+                  .key = config.tls.key,
+                  .ca_cert = config.tls.ca_cert,
+                  .ciphers = config.tls.ciphers,
+                  .verify_mode = config.tls.verify_mode,
+                  .key_format = config.tls.key_format,
+                  .min_version = config.tls.min_version,
+                  .session_cache = config.tls.session_cache};
+    server.unix_path = config.unix_socket;
+    server.unix_dialect = dialect_of(config.protocol);
+    server.unix_mode = config.unix_mask;
+    server.backlog = config.listen_backlog;
+    server.connections_max = config.max_connections;
+    server.close_over_limit = config.close_over_limit;
+    server.idle_timeout_s = config.idle_timeout_s;
+    if (!config.auth_file.empty()) server.authentication = net::Authentication::Text;
+    return server;
+}
+
+std::vector<admin::BoundPort> bound_ports(const net::Server& server) {
+    std::vector<admin::BoundPort> ports;
+    for (const net::BoundAddress& address : server.bound()) {
+        switch (address.kind) {
+            case net::BoundAddress::Kind::Tcp4:
+                ports.push_back({"TCP INET", address.port});
+                break;
+            case net::BoundAddress::Kind::Tcp6:
+                ports.push_back({"TCP INET6", address.port});
+                break;
+            case net::BoundAddress::Kind::Unix:
+                break;
+        }
+    }
+    return ports;
+}
+
+}  // namespace shardmill
