@@ -85,7 +85,9 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
     engine::Engine::Connections connections{
         .reactors = {},
         .counters = {},
+        .listening = &server.listen_counters(),
         .replier = &server.replier(),
+        .server = &server,
         .control = &control,
         .request_stop = [](bool graceful) { ::kill(::getpid(), graceful ? SIGUSR1 : SIGINT); },
     };

@@ -58,6 +58,7 @@ void defer(AdminContext& context, net::Operation& operation, ControlRequest::Kin
     context.parts.control->submit({.kind = kind,
                                    .arguments = std::string(arguments),
                                    .payload = std::string(operation.request->payload),
+                                   .no_reply = operation.request->no_reply,
                                    .connection = operation.connection});
 }
 
@@ -67,6 +68,10 @@ void run_stats(AdminContext& context, net::Operation& operation) noexcept {
     if (topic == "batch") return defer(context, operation, ControlRequest::Kind::StatsBatch, rest);
     if (topic == "snapshot") {
         return defer(context, operation, ControlRequest::Kind::StatsSnapshot, rest);
+    }
+    if (!topic.empty() && std::string_view("conns").starts_with(topic) &&
+        context.parts.control != nullptr) {
+        return defer(context, operation, ControlRequest::Kind::StatsConnections, rest);
     }
     context.parts.statistics->report(operation.request->arguments, context.now,
                                      context.replies.text);
@@ -78,6 +83,10 @@ void run_batch(AdminContext& context, net::Operation& operation) noexcept {
 
 void run_snapshot(AdminContext& context, net::Operation& operation) noexcept {
     defer(context, operation, ControlRequest::Kind::Snapshot, operation.request->arguments);
+}
+
+void run_refresh_certs(AdminContext& context, net::Operation& operation) noexcept {
+    defer(context, operation, ControlRequest::Kind::RefreshCerts, {});
 }
 
 void run_shutdown(AdminContext& context, net::Operation& operation) noexcept {
@@ -127,7 +136,7 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::Lru, run_lru);
     set(Verb::LruCrawler, run_lru_crawler);
     set(Verb::Extstore, run_extstore);
-    set(Verb::RefreshCerts, run_unknown);
+    set(Verb::RefreshCerts, run_refresh_certs);
     set(Verb::Watch, run_unknown);
     set(Verb::Invalid, run_invalid);
     set(Verb::BinaryNoop, run_binary_noop);

@@ -10,10 +10,18 @@ namespace shardmill::engine {
 /// A command that is answered by the control plane, not on a shard. Owns its text: the connection's
 /// buffers are gone by the time it is looked at.
 struct ControlRequest {
-    enum class Kind : std::uint8_t { Batch, Snapshot, StatsBatch, StatsSnapshot };
+    enum class Kind : std::uint8_t {
+        Batch,
+        Snapshot,
+        StatsBatch,
+        StatsSnapshot,
+        StatsConnections,
+        RefreshCerts
+    };
     Kind kind = Kind::Batch;
     std::string arguments;  // the line after the command word
     std::string payload;    // batch run - payload=<bytes>
+    bool no_reply = false;  // refresh_certs: the answer is empty
     net::ConnectionId connection{};
 };
 

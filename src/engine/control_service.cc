@@ -31,6 +31,12 @@ void ControlService::execute(const ControlRequest& request) {
         case ControlRequest::Kind::StatsSnapshot:
             parts_.snapshot->stats(request.connection);
             break;
+        case ControlRequest::Kind::StatsConnections:
+            parts_.connections->list(request.connection);
+            break;
+        case ControlRequest::Kind::RefreshCerts:
+            parts_.connections->refresh_certs(request.connection, request.no_reply);
+            break;
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/batch_commands.h"
+#include "engine/connection_commands.h"
 #include "engine/control_port.h"
 #include "engine/control_queue.h"
 #include "engine/job_manager.h"
@@ -17,6 +18,7 @@ class ControlService final : public ControlPort {
         JobManager* jobs = nullptr;
         BatchCommands* batch = nullptr;
         SnapshotCommands* snapshot = nullptr;
+        ConnectionCommands* connections = nullptr;
     };
     /// Before the first command. What is pointed to outlives the last one.
     void connect(const Parts& parts) noexcept { parts_ = parts; }

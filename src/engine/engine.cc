@@ -162,7 +162,7 @@ std::vector<std::pair<std::string, std::string>> Engine::facts() const {
 void Engine::connect(Connections connections) {
     SHARDMILL_ASSERT(results_ != nullptr && !scans_);
     request_stop_ = std::move(connections.request_stop);
-    statistics_->set_connections(std::move(connections.counters));
+    statistics_->set_connections(std::move(connections.counters), connections.listening);
     workers_ = std::make_unique<runtime::WorkerPool>(runtime::WorkerPoolConfig{
         .threads = workers_count_, .name = "worker", .idle_priority = true});
     scans_ = std::make_unique<ScanDriver>(ScanParts{.shards = &shards_,
@@ -185,10 +185,13 @@ void Engine::connect(Connections connections) {
     batch_commands_ =
         std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
     snapshot_commands_ = std::make_unique<SnapshotCommands>(*snapshots_, *connections.replier);
+    connection_commands_ =
+        std::make_unique<ConnectionCommands>(*connections.server, *connections.replier);
     control_service_.connect({.control = connections.control,
                               .jobs = jobs_.get(),
                               .batch = batch_commands_.get(),
-                              .snapshot = snapshot_commands_.get()});
+                              .snapshot = snapshot_commands_.get(),
+                              .connections = connection_commands_.get()});
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "engine/auth_file.h"
 #include "engine/batch_commands.h"
+#include "engine/connection_commands.h"
 #include "engine/control_service.h"
 #include "engine/counters.h"
 #include "engine/executor.h"
@@ -59,7 +60,9 @@ class Engine {
     struct Connections {
         std::vector<runtime::TaskQueue*> reactors;
         std::vector<const net::ConnectionCounters*> counters;  // one per reactor
+        const net::ListenCounters* listening = nullptr;
         net::Replier* replier = nullptr;
+        net::ServerControl* server = nullptr;
         ControlQueue* control = nullptr;
         /// The command `shutdown [graceful]`; any thread, must not block.
         std::function<void(bool graceful)> request_stop;
@@ -109,6 +112,7 @@ class Engine {
     std::unique_ptr<SnapshotManager> snapshots_;
     std::unique_ptr<BatchCommands> batch_commands_;
     std::unique_ptr<SnapshotCommands> snapshot_commands_;
+    std::unique_ptr<ConnectionCommands> connection_commands_;
     std::unique_ptr<runtime::WorkerPool> workers_;
     runtime::Task stopped_;
 };

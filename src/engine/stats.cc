@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/assert.h"
@@ -98,12 +99,29 @@ constexpr ConnectionFigure kConnectionFigures[] = {
     {&Counted::current, &Totals::current, false},
     {&Counted::total, &Totals::total, true},
     {&Counted::rejected, &Totals::rejected, true},
+    {&Counted::structures, &Totals::structures, false},
+    {&Counted::idle_kicks, &Totals::idle_kicks, true},
+    {&Counted::tls_new_sessions, &Totals::tls_new_sessions, true},
+    {&Counted::tls_handshake_errors, &Totals::tls_handshake_errors, true},
+    {&Counted::tls_proto_errors, &Totals::tls_proto_errors, true},
     {&Counted::bytes_read, &Totals::bytes_read, true},
     {&Counted::bytes_written, &Totals::bytes_written, true},
     {&Counted::turns, &Totals::turns, true},
     {&Counted::yields, &Totals::yields, true},
     {&Counted::buffer_bytes, &Totals::buffer_bytes, false},
 };
+
+void add(ConnectionTotals& sums, const net::ListenCounters& listening) noexcept {
+    const std::uint64_t listeners = listening.listeners.load(std::memory_order_relaxed);
+    sums.current += listeners - std::min<std::uint64_t>(listeners, 1);
+    sums.total += listeners;
+    sums.structures += listeners;
+    sums.accepting = listening.accepting.load(std::memory_order_relaxed) ? 1 : 0;
+    sums.listen_disabled = listening.disabled.load(std::memory_order_relaxed);
+    sums.listen_disabled_us = listening.disabled_us.load(std::memory_order_relaxed);
+    const std::uint64_t loaded_at = listening.certs_loaded_at_ns.load(std::memory_order_relaxed);
+    sums.certs_age_s = (base::monotonic_ns() - loaded_at) / 1'000'000'000;
+}
 
 void add(store::ShardStats& sum, const store::ShardStats& part) noexcept {
     static constexpr std::uint64_t store::ShardStats::* kMembers[] = {
@@ -179,6 +197,8 @@ StatTotals Statistics::totals(base::UnixSeconds now) {
             totals.connections.*figure.total -= connections_baseline_.*figure.total;
         }
     }
+    totals.connections.listen_disabled -= connections_baseline_.listen_disabled;
+    totals.connections.listen_disabled_us -= connections_baseline_.listen_disabled_us;
     return totals;
 }
 
@@ -220,6 +240,7 @@ ConnectionTotals Statistics::sum_connections() const noexcept {
             sums.*figure.total += (counters->*figure.counter).load(std::memory_order_relaxed);
         }
     }
+    if (providers_.listening != nullptr) add(sums, *providers_.listening);
     return sums;
 }
 

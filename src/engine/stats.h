@@ -25,6 +25,7 @@ struct StatsProviders {
     const ServerCounters* server = nullptr;
     std::vector<const Counters*> counters;                    // one per executor
     std::vector<const net::ConnectionCounters*> connections;  // one per reactor
+    const net::ListenCounters* listening = nullptr;           // nullptr: nobody listens
     base::UnixSeconds started_at = 0;
     std::vector<std::pair<std::string, std::string>>
         settings_lines;  // of `stats settings`, in order, as they were at the start
@@ -44,8 +45,10 @@ class Statistics {
     explicit Statistics(StatsProviders providers);
 
     /// The server is made after its executors: its counters follow here, before the first report.
-    void set_connections(std::vector<const net::ConnectionCounters*> connections) {
+    void set_connections(std::vector<const net::ConnectionCounters*> connections,
+                         const net::ListenCounters* listening) {
         providers_.connections = std::move(connections);
+        providers_.listening = listening;
     }
 
     /// Appends the whole reply of `stats <arguments>` to `reply`: the lines and END, RESET, or

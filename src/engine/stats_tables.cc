@@ -84,6 +84,11 @@ std::string used_percent(const StatTotals& totals) {
 // The groups of lines that some configurations have and others have not.
 using Config = config::Config;
 bool closes_over_limit(const StatTotals& totals) { return totals.config->close_over_limit; }
+bool times_idle_out(const StatTotals& totals) { return totals.config->idle_timeout_s != 0; }
+bool has_tls(const StatTotals& totals) { return totals.config->tls.enabled; }
+bool has_tls_cache(const StatTotals& totals) {
+    return has_tls(totals) && totals.config->tls.session_cache;
+}
 bool reassigns_slabs(const StatTotals& totals) { return totals.config->tuning.slab_reassign; }
 bool has_crawler(const StatTotals& totals) { return totals.settings->lru_crawler; }
 bool has_maintainer(const StatTotals& totals) { return totals.config->tuning.lru_maintainer; }
@@ -104,7 +109,7 @@ constexpr StatLine kGeneral[] = {
     {"curr_connections", connections<&ConnectionTotals::current>},
     {"total_connections", connections<&ConnectionTotals::total>},
     {"rejected_connections", connections<&ConnectionTotals::rejected>, closes_over_limit},
-    {"connection_structures", connections<&ConnectionTotals::current>},
+    {"connection_structures", connections<&ConnectionTotals::structures>},
     {"response_obj_oom", zero},
     {"response_obj_count", zero},
     {"response_obj_bytes", zero},
@@ -137,12 +142,13 @@ constexpr StatLine kGeneral[] = {
     {"store_no_memory", count<Counter::StoreNoMemory>},
     {"auth_cmds", count<Counter::AuthCmds>},
     {"auth_errors", count<Counter::AuthErrors>},
+    {"idle_kicks", connections<&ConnectionTotals::idle_kicks>, times_idle_out},
     {"bytes_read", connections<&ConnectionTotals::bytes_read>},
     {"bytes_written", connections<&ConnectionTotals::bytes_written>},
     {"limit_maxbytes", field<&StatTotals::memory_limit>},
-    {"accepting_conns", one},
-    {"listen_disabled_num", zero},
-    {"time_in_listen_disabled_us", zero},
+    {"accepting_conns", connections<&ConnectionTotals::accepting>},
+    {"listen_disabled_num", connections<&ConnectionTotals::listen_disabled>},
+    {"time_in_listen_disabled_us", connections<&ConnectionTotals::listen_disabled_us>},
     {"threads", option<&Config::reactors>},
     {"conn_yields", connections<&ConnectionTotals::yields>},
     {"hash_power_level", index_power},
@@ -166,6 +172,10 @@ constexpr StatLine kGeneral[] = {
     {"log_watcher_skipped", count_once<ServerCounter::LogWatcherSkipped>},
     {"log_watcher_sent", count_once<ServerCounter::LogWatcherSent>},
     {"log_watchers", field<&StatTotals::log_watchers>},
+    {"ssl_new_sessions", connections<&ConnectionTotals::tls_new_sessions>, has_tls_cache},
+    {"ssl_handshake_errors", connections<&ConnectionTotals::tls_handshake_errors>, has_tls},
+    {"ssl_proto_errors", connections<&ConnectionTotals::tls_proto_errors>, has_tls},
+    {"time_since_server_cert_refresh", connections<&ConnectionTotals::certs_age_s>, has_tls},
     {"unexpected_napi_ids", zero},
     {"round_robin_fallback", zero},
     {"bytes", store<&ShardStats::item_bytes>},

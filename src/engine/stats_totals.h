@@ -14,9 +14,20 @@ namespace shardmill::engine {
 using CounterValues = std::array<std::uint64_t, kCounters>;
 using ServerValues = std::array<std::uint64_t, kServerCounters>;
 
-/// net::ConnectionCounters of all reactors, summed: see kConnectionFigures in stats.cc.
+/// net::ConnectionCounters of all reactors, summed, and net::ListenCounters: see kConnectionFigures
+/// in stats.cc. As in memcached, sockets that are listened on count as connections, but for one of
+/// the current ones.
 struct ConnectionTotals {
     std::uint64_t current = 0;
+    std::uint64_t structures = 0;
+    std::uint64_t idle_kicks = 0;
+    std::uint64_t accepting = 1;
+    std::uint64_t listen_disabled = 0;
+    std::uint64_t listen_disabled_us = 0;
+    std::uint64_t tls_new_sessions = 0;
+    std::uint64_t tls_handshake_errors = 0;
+    std::uint64_t tls_proto_errors = 0;
+    std::uint64_t certs_age_s = 0;
     std::uint64_t total = 0;
     std::uint64_t rejected = 0;
     std::uint64_t bytes_read = 0;

@@ -34,6 +34,9 @@ struct ReactorParts {
 };
 
 struct Server::Impl final : Replier {
+    using RefreshDone = ServerControl::RefreshDone;
+    using ListDone = ServerControl::ListDone;
+
     Impl(ServerConfig configuration, const std::vector<Executor*>& executors)
         : config(std::move(configuration)), quota(config.connections_max) {
         SHARDMILL_ASSERT(config.reactors > 0 && executors.size() == config.reactors);

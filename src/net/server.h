@@ -86,14 +86,32 @@ struct ConnectionReport {
     ConnectionId id;             // of connections
 };
 
+/// What the control plane asks of a server about its listeners and connections. Any thread but a
+/// reactor's, while the server runs; the answers come on that thread or on a reactor.
+class ServerControl {
+ public:
+    virtual ~ServerControl() = default;
+
+    /// Reads the files of certificates and keys again, on the calling thread, which may block.
+    /// Connections that begin after `done` was called get what was read, existing ones keep what
+    /// they have; with an error (one line) nothing has changed.
+    using RefreshDone = std::move_only_function<void(std::expected<void, std::string>)>;
+    virtual void refresh_certs(RefreshDone done) = 0;
+
+    /// Gathers reports on all listeners and connections, in the order of their descriptors. No
+    /// reactor waits for another.
+    using ListDone = std::move_only_function<void(std::vector<ConnectionReport>)>;
+    virtual void list_connections(ListDone done) = 0;
+};
+
 /// The data plane's I/O: listeners, reactors and their connections. Built, started and stopped by
 /// one thread (main); everything else happens on the reactors' threads.
-class Server {
+class Server final : public ServerControl {
  public:
     /// One executor per reactor, called on that reactor's thread only; they outlive the server.
     /// Nothing happens yet, but `tasks` and `replier` can be handed around.
     Server(ServerConfig config, std::vector<Executor*> executors);
-    ~Server();
+    ~Server() override;
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
@@ -101,16 +119,8 @@ class Server {
     /// which file, and why.
     std::expected<void, std::string> load_certs();
 
-    /// Reads the files again, on the calling thread, which may block; connections that begin after
-    /// `done` was called get what was read, existing ones keep what they have. `done` runs on this
-    /// thread or on a reactor; with an error nothing has changed. Any thread but a reactor's.
-    using RefreshDone = std::move_only_function<void(std::expected<void, std::string>)>;
-    void refresh_certs(RefreshDone done);
-
-    /// Gathers reports on all listeners and connections, in the order of their descriptors. No
-    /// reactor waits: `done` runs on the last one to answer. While the server runs; any thread.
-    using ListDone = std::move_only_function<void(std::vector<ConnectionReport>)>;
-    void list_connections(ListDone done);
+    void refresh_certs(RefreshDone done) override;
+    void list_connections(ListDone done) override;
 
     /// Opens the listening sockets without accepting: for what must happen between that and `start`
     /// (dropping privileges). On failure says what is wrong and what to do. Raises RLIMIT_NOFILE to
