@@ -138,7 +138,8 @@ void run_binary_touch(CommandContext& context, net::Operation& operation) noexce
 
 void run_binary_store(CommandContext& context, net::Operation& operation) noexcept {
     const Request& request = *operation.request;
-    const bool compare = request.binary.cas != 0;
+    // Without CAS values (-C) an item to be stored cannot carry one to compare, as in memcached.
+    const bool compare = request.binary.cas != 0 && context.limits.cas_enabled;
     // A CAS makes set, add and replace the same: a store over the item that has it.
     const bool plain_cas = compare && !joins(request.verb);
     const StoreOrder order{.mode = plain_cas ? StoreMode::Set : mode_of(request.verb),

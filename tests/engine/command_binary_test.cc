@@ -186,12 +186,16 @@ TEST(CommandBinaryTest, RepliesTellTheCasThatTextTells) {
     EXPECT_EQ(cas_of(server.ask(store(0x02, "a", "x").bytes())), 0u);
 }
 
-TEST(CommandBinaryTest, WithoutCasNothingIsToldOrEqual) {
+TEST(CommandBinaryTest, WithoutCasNothingIsToldAndStoringComparesNothing) {
     CommandServer server({.cas_enabled = false});
     EXPECT_EQ(server.ask(store(0x01, "a", "1").bytes()), success(0x01).bytes());
     EXPECT_EQ(server.ask(keyed(0x00, "a").bytes()), hit(0x00, 0, "1").bytes());
-    EXPECT_EQ(server.ask(store(0x01, "a", "1", 0, 0, 1).bytes()), exists(0x01).bytes());
-    EXPECT_EQ(server.ask(delta(0x05, "a", 1, 0, 0).bytes()), number(0x05, 2).bytes());
+    EXPECT_EQ(server.ask(store(0x01, "a", "1", 0, 0, 1).bytes()), success(0x01).bytes());
+    EXPECT_EQ(server.ask(keyed(0x0e, "a", "1", 1).bytes()), success(0x0e).bytes());
+    EXPECT_EQ(server.ask(store(0x02, "a", "1", 0, 0, 1).bytes()), exists(0x02).bytes());
+    EXPECT_EQ(server.ask(delta(0x05, "a", 1, 0, 0).bytes()), number(0x05, 12).bytes());
+    EXPECT_EQ(server.ask(delta(0x05, "a", 1, 0, 0, 1).bytes()), exists(0x05).bytes());
+    EXPECT_EQ(server.ask(keyed(0x04, "a", {}, 1).bytes()), exists(0x04).bytes());
 }
 
 TEST(CommandBinaryTest, OpaqueAndQuietOpcodeAreRepeated) {
