@@ -128,10 +128,13 @@ bool CommandServer::take_upload(protocol::Dialect dialect, std::string_view& byt
 void CommandServer::parse_all(std::string_view bytes, Turn& turn) {
     const auto dialect =
         bytes.empty() ? protocol::Dialect::Text : protocol::dialect_of(bytes.front());
-    while (!bytes.empty()) {
+    closed_ = false;
+    while (!bytes.empty() && !closed_) {
         protocol::Request& request = turn.requests.emplace_back();
         if (take_upload(dialect, bytes, turn)) continue;
         const auto parsed = protocol::parse(dialect, bytes, request);
+        closed_ = parsed.status == protocol::ParseStatus::Close || protocol::closes(request.verb);
+        if (parsed.status == protocol::ParseStatus::Close) break;
         ASSERT_EQ(parsed.status, protocol::ParseStatus::Complete) << printable(bytes);
         bytes.remove_prefix(parsed.consumed +
                             std::min(parsed.swallow, bytes.size() - parsed.consumed));

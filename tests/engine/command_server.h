@@ -63,6 +63,8 @@ class CommandServer {
     /// What the last ask left behind: values still pinned, operations handed to the control plane.
     std::size_t last_pinned() const { return pinned_; }
     std::size_t last_deferred() const { return deferred_; }
+    /// A connection would have been closed behind the last reply.
+    bool closed() const { return closed_; }
 
     RequestExecutor& executor() { return executor_; }
     Statistics& statistics() { return statistics_; }
@@ -92,6 +94,7 @@ class CommandServer {
 
     std::size_t pinned_ = 0;
     std::size_t deferred_ = 0;
+    bool closed_ = false;
 };
 
 /// Readable bytes for failure messages.
