@@ -1,5 +1,7 @@
 #include "wiring.h"
 
+#include "base/network.h"
+
 namespace shardmill {
 namespace {
 
@@ -57,6 +59,19 @@ net::ServerConfig server_config(const config::Config& config) {
     server.connections_max = config.max_connections;
     server.close_over_limit = config.close_over_limit;
     server.idle_timeout_s = config.idle_timeout_s;
+    for (const config::ListenAddress& address : config.udp_listen) {
+        server.udp.push_back({.host = address.host,
+                              .port = address.port,
+                              .dialect = dialect_of(config.protocol),
+                              .tag = address.tag});
+    }
+    server.udp_trusted.clear();
+    for (const std::string& network : config.udp_trusted) {
+        // They were checked with the other options.
+        if (const auto parsed = base::Network::parse(network)) {
+            server.udp_trusted.push_back(*parsed);
+        }
+    }
     if (!config.auth_file.empty()) server.authentication = net::Authentication::Text;
     return server;
 }
@@ -70,6 +85,12 @@ std::vector<admin::BoundPort> bound_ports(const net::Server& server) {
                 break;
             case net::BoundAddress::Kind::Tcp6:
                 ports.push_back({"TCP INET6", address.port});
+                break;
+            case net::BoundAddress::Kind::Udp4:
+                ports.push_back({"UDP INET", address.port});
+                break;
+            case net::BoundAddress::Kind::Udp6:
+                ports.push_back({"UDP INET6", address.port});
                 break;
             case net::BoundAddress::Kind::Unix:
                 break;

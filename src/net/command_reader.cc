@@ -16,6 +16,13 @@ using protocol::ParseStatus;
 using protocol::Request;
 using protocol::Verb;
 
+/// Answered piece by piece for as long as the client reads: nothing for a message that has to be
+/// complete before it is sent.
+bool is_stream(const Request& request) noexcept {
+    if (request.verb != Verb::LruCrawler) return request.verb == Verb::Watch;
+    return request.arguments.starts_with("metadump") || request.arguments.starts_with("mgdump");
+}
+
 constexpr bool may_have_more_keys(Verb verb) noexcept { return verb <= Verb::Gats; }
 
 /// A get is interrupted before `next_key`. Repeats what stands before its first key ("get ", "gat
@@ -139,6 +146,11 @@ std::size_t CommandReader::take_command(Connection& connection, const Request& r
     // What may be answered later is executed before anything behind it is parsed, so that nothing
     // can overtake the answer.
     const bool run_now = protocol::may_defer(request.verb);
+    if (run_now && connection.datagram && is_stream(request)) {
+        batch_.run();
+        connection.pending.append(buffers_, protocol::replies::kError);
+        return bytes;
+    }
     batch_.add(connection, request, keyed ? request.key : std::string_view{}, true);
     if (run_now || batch_.full()) batch_.run();
     return bytes;

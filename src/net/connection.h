@@ -28,6 +28,7 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     ReactorIo* io = nullptr;
     ConnectionId id{};
     int socket = -1;
+    bool datagram = false;                   // it is one request of UDP, see UdpPort
     bool authenticated = false;              // may do more than log in
     const BoundAddress* listener = nullptr;  // what it came in by; outlives it
     PeerAddress peer;

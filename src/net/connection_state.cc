@@ -22,18 +22,26 @@ bool is_in_block(const Connection& connection) noexcept {
            input.size() >= protocol::kBinaryHeaderBytes;
 }
 
-std::string tcp_address(bool v6, std::string_view host, std::uint16_t port) {
-    return v6 ? fmt::format("tcp6:[{}]:{}", host, port) : fmt::format("tcp:{}:{}", host, port);
+std::string ip_address(std::string_view transport, bool v6, std::string_view host,
+                       std::uint16_t port) {
+    return v6 ? fmt::format("{}6:[{}]:{}", transport, host, port)
+              : fmt::format("{}:{}:{}", transport, host, port);
 }
 
 std::string text_of(const PeerAddress& address) {
     if (address.kind == PeerAddress::Kind::Local) return "unix:<unnamed>";
-    return tcp_address(address.kind == PeerAddress::Kind::Tcp6, address.host(), address.port);
+    return ip_address("tcp", address.kind == PeerAddress::Kind::Tcp6, address.host(), address.port);
+}
+
+bool is_udp(const BoundAddress& listener) noexcept {
+    return listener.kind == BoundAddress::Kind::Udp4 || listener.kind == BoundAddress::Kind::Udp6;
 }
 
 std::string text_of(const BoundAddress& listener) {
-    if (listener.kind == BoundAddress::Kind::Unix) return "unix:" + listener.address;
-    return tcp_address(listener.kind == BoundAddress::Kind::Tcp6, listener.address, listener.port);
+    using Kind = BoundAddress::Kind;
+    if (listener.kind == Kind::Unix) return "unix:" + listener.address;
+    const bool v6 = listener.kind == Kind::Tcp6 || listener.kind == Kind::Udp6;
+    return ip_address(is_udp(listener) ? "udp" : "tcp", v6, listener.address, listener.port);
 }
 
 }  // namespace
@@ -71,7 +79,7 @@ ConnectionReport report_on(const BoundAddress& listener) {
     return {.socket = listener.socket,
             .address = text_of(listener),
             .listen_address = {},
-            .state = "conn_listening",
+            .state = is_udp(listener) ? "conn_read" : "conn_listening",
             .idle_s = 0,
             .id = {}};
 }

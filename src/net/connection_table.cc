@@ -15,11 +15,11 @@ void ConnectionTable::grow() {
 
 Connection& ConnectionTable::open(int socket) {
     if (free_.empty()) grow();
-    const std::uint32_t slot = free_.back();
+    const std::uint32_t index = free_.back();
     free_.pop_back();
-    Connection& connection = at(slot);
+    Connection& connection = at(index);
     connection.socket = socket;
-    connection.id = {reactor_, slot, ++generation_};
+    connection.id = {reactor_, first_slot_ + index, ++generation_};
     connection.in_use = true;
     ++open_;
     return connection;
@@ -27,16 +27,17 @@ Connection& ConnectionTable::open(int socket) {
 
 void ConnectionTable::close(Connection& connection) noexcept {
     SHARDMILL_ASSERT(connection.in_use && !connection.receiving && !connection.sending);
-    const std::uint32_t slot = connection.id.slot;
+    const std::uint32_t index = connection.id.slot - first_slot_;
     connection.~Connection();
     new (&connection) Connection;
-    free_.push_back(slot);
+    free_.push_back(index);
     --open_;
 }
 
 Connection* ConnectionTable::find(ConnectionId id) noexcept {
-    if (id.slot >= chunks_.size() * kChunk) return nullptr;
-    Connection& connection = at(id.slot);
+    const std::uint32_t index = id.slot - first_slot_;
+    if (index >= chunks_.size() * kChunk) return nullptr;
+    Connection& connection = at(index);
     return connection.in_use && connection.id.generation == id.generation ? &connection : nullptr;
 }
 

@@ -13,7 +13,9 @@ namespace shardmill::net {
 /// thread.
 class ConnectionTable {
  public:
-    explicit ConnectionTable(std::uint32_t reactor) noexcept : reactor_(reactor) {}
+    /// Slots are numbered from `first_slot` on.
+    explicit ConnectionTable(std::uint32_t reactor, std::uint32_t first_slot = 0) noexcept
+        : reactor_(reactor), first_slot_(first_slot) {}
 
     /// A fresh connection with an id of its own.
     Connection& open(int socket);
@@ -38,10 +40,12 @@ class ConnectionTable {
  private:
     static constexpr std::size_t kChunk = 32;
 
-    Connection& at(std::uint32_t slot) noexcept { return chunks_[slot / kChunk][slot % kChunk]; }
+    /// `index`: of the slot, from 0 on.
+    Connection& at(std::uint32_t index) noexcept { return chunks_[index / kChunk][index % kChunk]; }
     void grow();
 
     std::uint32_t reactor_;
+    std::uint32_t first_slot_;
     std::uint64_t generation_ = 0;
     std::size_t open_ = 0;
     std::vector<std::unique_ptr<Connection[]>> chunks_;

@@ -161,6 +161,9 @@ struct alignas(64) ConnectionCounters {
     std::atomic<std::uint64_t> tls_new_sessions{0};      // that can be resumed
     std::atomic<std::uint64_t> tls_handshake_errors{0};  // connections that came to nothing
     std::atomic<std::uint64_t> tls_proto_errors{0};      // those that broke later
+    std::atomic<std::uint64_t> udp_requests{0};          // datagrams received
+    std::atomic<std::uint64_t> udp_dropped{0};           // received or to be sent, and thrown away
+    std::atomic<std::uint64_t> udp_refused{0};           // replies longer than the peer may get
     std::atomic<std::uint64_t> bytes_read{0};
     std::atomic<std::uint64_t> bytes_written{0};
     std::atomic<std::uint64_t> turns{0};

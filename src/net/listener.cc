@@ -1,8 +1,6 @@
 #include "net/listener.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -13,63 +11,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "net/resolve.h"
+
 namespace shardmill::net {
 namespace {
 
-constexpr int kEphemeralAttempts = 16;
-
-using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
-
-/// Why one address could not be listened on.
-struct OpenError {
-    int code;
-    std::string text;
-};
-
-std::string describe(const sockaddr* address, socklen_t bytes) {
-    char host[NI_MAXHOST] = "?";
-    ::getnameinfo(address, bytes, host, sizeof(host), nullptr, 0, NI_NUMERICHOST);
-    return host;
-}
-
-std::uint16_t port_of(const sockaddr_storage& address) noexcept {
-    if (address.ss_family == AF_INET6) {
-        return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
-    }
-    return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
-}
-
-void set_port(sockaddr_storage& address, std::uint16_t port) noexcept {
-    if (address.ss_family == AF_INET6) {
-        reinterpret_cast<sockaddr_in6&>(address).sin6_port = htons(port);
-    } else {
-        reinterpret_cast<sockaddr_in&>(address).sin_port = htons(port);
-    }
-}
-
-std::string advice(int code) {
-    switch (code) {
-        case EADDRINUSE:
-            return "another program listens there; stop it or choose another port with -p";
-        case EACCES:
-            return "ports below 1024 are for privileged programs; choose another one with -p";
-        case EADDRNOTAVAIL:
-            return "this machine has no such address; check -l";
-        default:
-            return "check -l and -p";
-    }
-}
-
-std::unexpected<OpenError> open_error(int code, std::string_view where) {
-    return std::unexpected(OpenError{code, fmt::format("cannot listen on {}: {}; {}", where,
-                                                       std::strerror(code), advice(code))});
-}
+constexpr std::string_view kPortOption = "-p";
 
 /// Accepted sockets inherit the options.
 void set_options(int socket, int family) noexcept {
@@ -81,81 +33,27 @@ void set_options(int socket, int family) noexcept {
 }
 
 std::expected<Listener, OpenError> open_tcp(sockaddr_storage address, socklen_t bytes,
-                                            int backlog) {
+                                            const ListenAddress& wanted, int backlog) {
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     const int family = address.ss_family;
-    const std::string host = describe(generic, bytes);
-    const std::string where = fmt::format("{} port {}", host, port_of(address));
+    const std::string where = describe(address, bytes);
     FileDescriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket.valid()) return open_error(errno, where);
+    if (!socket.valid()) return open_error(errno, where, kPortOption);
     set_options(socket.get(), family);
     if (::bind(socket.get(), generic, bytes) != 0 || ::listen(socket.get(), backlog) != 0 ||
         ::getsockname(socket.get(), generic, &bytes) != 0) {
-        return open_error(errno, where);
+        return open_error(errno, where, kPortOption);
     }
     const auto kind = family == AF_INET6 ? BoundAddress::Kind::Tcp6 : BoundAddress::Kind::Tcp4;
     const int number = socket.get();
     return Listener{std::move(socket),
-                    {.kind = kind, .port = port_of(address), .address = host, .socket = number}};
-}
-
-/// All addresses of a host. An ephemeral port is the same on all of them. Addresses this machine
-/// cannot serve (a family that is switched off) are passed over as long as one works.
-std::expected<std::vector<Listener>, OpenError> open_addresses(const addrinfo* first,
-                                                               bool ephemeral, int backlog) {
-    std::vector<Listener> opened;
-    OpenError last{0, {}};
-    for (const addrinfo* info = first; info != nullptr; info = info->ai_next) {
-        sockaddr_storage address{};
-        std::memcpy(&address, info->ai_addr, info->ai_addrlen);
-        if (ephemeral && !opened.empty()) set_port(address, opened.front().address.port);
-        auto listener = open_tcp(address, info->ai_addrlen, backlog);
-        if (listener) {
-            opened.push_back(std::move(*listener));
-            continue;
-        }
-        last = listener.error();
-        if (last.code == EADDRINUSE || last.code == EACCES || last.code == EMFILE) {
-            return std::unexpected(last);
-        }
-    }
-    if (opened.empty()) return std::unexpected(last);
-    return opened;
-}
-
-void apply_traits(BoundAddress& address, const ListenAddress& wanted) {
-    address.security = wanted.security;
-    address.dialect = wanted.dialect;
-    address.tag = wanted.tag;
-}
-
-std::expected<std::vector<Listener>, std::string> open_host(const ListenAddress& wanted,
-                                                            int backlog) {
-    const bool ephemeral = wanted.port < 0;
-    const std::string service = std::to_string(ephemeral ? 0 : wanted.port);
-    addrinfo hints{};
-    hints.ai_flags = AI_PASSIVE;
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const int failed = ::getaddrinfo(wanted.host.empty() ? nullptr : wanted.host.c_str(),
-                                     service.c_str(), &hints, &found);
-    if (failed != 0) {
-        return std::unexpected(
-            fmt::format("cannot listen on {}: {}; check -l", wanted.host, ::gai_strerror(failed)));
-    }
-    const AddressList list(found, &::freeaddrinfo);
-    for (int attempt = 1;; ++attempt) {
-        auto opened = open_addresses(list.get(), ephemeral, backlog);
-        if (opened) {
-            for (Listener& listener : *opened) apply_traits(listener.address, wanted);
-            return std::move(*opened);
-        }
-        const bool unlucky = ephemeral && opened.error().code == EADDRINUSE;
-        if (!unlucky || attempt == kEphemeralAttempts) {
-            return std::unexpected(opened.error().text);
-        }
-    }
+                    {.kind = kind,
+                     .port = port_of(address),
+                     .address = host_of(address, bytes),
+                     .security = wanted.security,
+                     .dialect = wanted.dialect,
+                     .tag = wanted.tag,
+                     .socket = number}};
 }
 
 /// Removes the socket file of a server that is gone. True if one is still there and answers.
@@ -217,12 +115,15 @@ std::expected<std::vector<Listener>, std::string> open_listeners(const ServerCon
         listeners.push_back(std::move(*listener));
         return listeners;
     }
-    if (config.listen.empty()) {
+    if (config.listen.empty() && config.udp.empty()) {
         return std::unexpected(
             "nothing to listen on: give a port with -p or a unix socket with -s");
     }
     for (const ListenAddress& wanted : config.listen) {
-        auto opened = open_host(wanted, config.backlog);
+        auto opened = open_host(wanted.host, wanted.port, SOCK_STREAM,
+                                [&](const sockaddr_storage& address, socklen_t bytes) {
+                                    return open_tcp(address, bytes, wanted, config.backlog);
+                                });
         if (!opened) return std::unexpected(opened.error());
         std::ranges::move(*opened, std::back_inserter(listeners));
     }
@@ -231,7 +132,10 @@ std::expected<std::vector<Listener>, std::string> open_listeners(const ServerCon
 
 std::expected<void, std::string> raise_file_limit(const ServerConfig& config) {
     constexpr rlim_t kOthers = 64;  // listeners, files, the control plane
-    const rlim_t needed = rlim_t{config.connections_max} + rlim_t{config.reactors} * 2 + kOthers;
+    // An address family each.
+    const rlim_t udp_sockets = rlim_t{config.udp.size()} * 2 * config.reactors;
+    const rlim_t needed =
+        rlim_t{config.connections_max} + rlim_t{config.reactors} * 2 + udp_sockets + kOthers;
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
     if (limit.rlim_cur >= needed) return {};

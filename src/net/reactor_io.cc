@@ -52,6 +52,10 @@ void ReactorIo::set_acceptor(std::unique_ptr<Acceptor> acceptor) noexcept {
     acceptor_ = std::move(acceptor);
 }
 
+void ReactorIo::set_udp(std::vector<UdpSocket> sockets) {
+    udp_ = std::make_unique<UdpPort>(config_, reactor_, std::move(sockets));
+}
+
 std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
                                                   runtime::WaitPolicy& wait_policy) {
     auto buffers = uring::BufferRing::open(ring, kBufferGroup, config_.receive_buffers,
@@ -68,6 +72,11 @@ std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
                                                      .turn_input_max = kTurnInputMax},
                                         executor_, buffers_, *batch_, runnable_);
     arrivals_.reserve(config_.receive_buffers);
+    if (udp_) {
+        const UdpPort::Parts parts{
+            .executor = executor_, .buffers = buffers_, .reader = *reader_, .counters = counters_};
+        if (auto begun = udp_->begin(ring, parts); !begun) return begun;
+    }
     if (acceptor_) acceptor_->begin(ring);
     return {};
 }
@@ -92,8 +101,12 @@ void ReactorIo::adopt(AcceptedSocket socket) {
     update_receive(connection);
 }
 
+Connection* ReactorIo::find(ConnectionId id) noexcept {
+    return UdpPort::owns(id) && udp_ ? udp_->find(id) : table_.find(id);
+}
+
 void ReactorIo::answer(ConnectionId id, std::string_view reply) {
-    Connection* connection = table_.find(id);
+    Connection* connection = find(id);
     if (connection == nullptr || connection->released || !connection->deferred) return;
     connection->deferred = false;
     connection->last_command_s = now_s_;  // it was not idle while it waited
@@ -109,6 +122,7 @@ void ReactorIo::answer(ConnectionId id, std::string_view reply) {
 }
 
 void ReactorIo::push(ConnectionId id, std::string_view bytes, Delivered delivered) {
+    if (UdpPort::owns(id)) return delivered(udp_ && udp_->push(id, bytes));
     Connection* connection = table_.find(id);
     if (connection == nullptr || connection->broken || !connection->deferred) {
         delivered(false);
@@ -232,6 +246,7 @@ void ReactorIo::turn() noexcept {
     now_s_ = coarse_seconds();
     if (acceptor_) acceptor_->turn();
     for (const Arrival& arrival : arrivals_) take_arrival(arrival);
+    if (udp_) udp_->take_arrivals();
     running_.swap(runnable_);
     for (Connection* connection : running_) {
         ++yields_;
@@ -246,6 +261,7 @@ void ReactorIo::turn() noexcept {
     }
     receive_buffers_->publish();
     arrivals_.clear();
+    if (udp_) udp_->recycle();
 }
 
 void ReactorIo::settle_all() noexcept {
@@ -262,6 +278,7 @@ runtime::TurnReport ReactorIo::finish_turn() noexcept {
         close_idle();
         settle_all();
     }
+    if (udp_) udp_->finish_turn();
     runtime::TurnReport report{.again = !runnable_.empty(), .idle_ns = kIdleNs};
     if (acceptor_) report.idle_ns = std::min(report.idle_ns, acceptor_->idle_ns());
     keep_house(report);
@@ -274,8 +291,8 @@ void ReactorIo::keep_house(runtime::TurnReport& report) noexcept {
 }
 
 void ReactorIo::publish_counters() noexcept {
-    set(counters_.bytes_read, bytes_read_);
-    set(counters_.bytes_written, bytes_written_);
+    set(counters_.bytes_read, bytes_read_ + (udp_ ? udp_->bytes_received() : 0));
+    set(counters_.bytes_written, bytes_written_ + (udp_ ? udp_->bytes_sent() : 0));
     set(counters_.turns, turns_);
     set(counters_.yields, yields_);
     set(counters_.buffer_bytes, buffers_.bytes_in_use());
@@ -399,6 +416,7 @@ bool ReactorIo::wind_down() noexcept {
     if (!std::exchange(winding_down_, true)) {
         wind_down_deadline_ns_ = base::monotonic_ns() + config_.stop_drain_ms * kNsPerMs;
         if (acceptor_) acceptor_->stop();
+        if (udp_) udp_->stop();
         table_.for_each([this](Connection& connection) {
             // A deferred reply would need whoever is stopping, too.
             if (connection.deferred) connection.broken = true;
@@ -407,7 +425,9 @@ bool ReactorIo::wind_down() noexcept {
             look_after(connection);
         });
     }
-    if (table_.size() == 0) return !acceptor_ || acceptor_->stopped();
+    if (table_.size() == 0) {
+        return (!acceptor_ || acceptor_->stopped()) && (!udp_ || udp_->stopped());
+    }
     if (base::monotonic_ns() >= wind_down_deadline_ns_) break_all();
     return false;
 }
@@ -415,6 +435,7 @@ bool ReactorIo::wind_down() noexcept {
 void ReactorIo::end() noexcept {
     SHARDMILL_ASSERT(table_.size() == 0);
     dirty_.clear();
+    if (udp_) udp_->end();
     reader_.reset();
     batch_.reset();
     receive_buffers_.reset();

@@ -16,6 +16,7 @@
 #include "net/server.h"
 #include "net/socket.h"
 #include "net/tls_context.h"
+#include "net/udp_port.h"
 #include "runtime/reactor.h"
 #include "uring/buffer_ring.h"
 #include "uring/ring.h"
@@ -32,6 +33,8 @@ class ReactorIo final : public runtime::TurnWork {
 
     /// The reactor that accepts for all: before it starts.
     void set_acceptor(std::unique_ptr<Acceptor> acceptor) noexcept;
+    /// Sockets for datagrams, none twice: before the reactor starts.
+    void set_udp(std::vector<UdpSocket> sockets);
 
     /// What secured connections begin with from now on. On the reactor's thread, or before it
     /// starts.
@@ -70,6 +73,7 @@ class ReactorIo final : public runtime::TurnWork {
     static void on_send(uring::Completion& completion, std::int32_t result,
                         std::uint32_t flags) noexcept;
 
+    Connection* find(ConnectionId id) noexcept;
     void begin_session(Connection& connection) noexcept;
     void look_after(Connection& connection) noexcept;
     void take_arrival(const Arrival& arrival) noexcept;
@@ -101,6 +105,7 @@ class ReactorIo final : public runtime::TurnWork {
     Executor& executor_;
     ConnectionQuota& quota_;
     std::unique_ptr<Acceptor> acceptor_;
+    std::unique_ptr<UdpPort> udp_;           // nullptr: no UDP
     std::shared_ptr<const TlsContext> tls_;  // nullptr: no listener is secured
     Buffer plain_;                           // what the next record is gathered in
 

@@ -15,6 +15,7 @@
 #include "net/reactor_io.h"
 #include "net/socket.h"
 #include "net/tls_context.h"
+#include "net/udp_socket.h"
 #include "runtime/reactor.h"
 #include "uring/probe.h"
 
@@ -111,6 +112,22 @@ struct Server::Impl final : Replier {
         }
     }
 
+    /// Opens the sockets for datagrams and gives every reactor its share.
+    std::expected<void, std::string> listen_udp() {
+        if (config.udp.empty()) return {};
+        auto opened = open_udp(config);
+        if (!opened) return std::unexpected(opened.error());
+        for (std::size_t number = 0; number < reactors.size(); ++number) {
+            std::vector<UdpSocket> share;
+            for (UdpSockets& address : *opened) {
+                share.push_back({std::move(address.sockets[number]), address.address.dialect});
+            }
+            reactors[number]->io.set_udp(std::move(share));
+        }
+        for (const UdpSockets& address : *opened) bound.push_back(address.address);
+        return {};
+    }
+
     void stop() noexcept {
         for (auto& parts : reactors) parts->reactor.stop();
         for (auto& parts : reactors) parts->reactor.join();
@@ -163,7 +180,7 @@ std::expected<void, std::string> Server::listen() {
         impl_->bound.push_back(listener.address);
     }
     impl_->listen_counters.listeners.store(impl_->bound.size());
-    return {};
+    return impl_->listen_udp();
 }
 
 std::expected<void, std::string> Server::start() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/network.h"
 #include "net/executor.h"
 #include "net/tls_settings.h"
 #include "protocol/dialect.h"
@@ -23,7 +24,7 @@ enum class Security : std::uint8_t {
     TlsMutual,  // clients must show a certificate
 };
 
-/// One address to listen on for TCP.
+/// One address to listen on for TCP, or, without security, for UDP.
 struct ListenAddress {
     std::string host;  // name or number; empty: all interfaces, IPv4 and IPv6
     int port = 11211;  // -1: an ephemeral one
@@ -44,6 +45,9 @@ struct ServerConfig {
     std::uint32_t connections_max = 1024;                      // -c
     bool close_over_limit = true;      // over -c: tell a client so and drop it; else stop accepting
     std::uint32_t idle_timeout_s = 0;  // TCP connections may idle so long; 0: for ever
+    std::vector<ListenAddress> udp;    // -U
+    /// Peers that may get more bytes over UDP than they have sent.
+    std::vector<base::Network> udp_trusted = base::loopback_networks();
     Authentication authentication = Authentication::None;  // -Y
 
     // Limits of one connection. They exist for tests to set small; the defaults are meant to be
@@ -58,15 +62,18 @@ struct ServerConfig {
     std::uint32_t batch_operations_max = 512;        // operations handed to the executor at once
     std::uint32_t receive_buffers = 256;             // per reactor, power of two
     std::uint32_t receive_buffer_bytes = 16u << 10;  // each
-    std::uint32_t batch_wait_us = 40;    // longest time a busy reactor waits for company; 0: never
-    std::uint32_t stop_drain_ms = 1000;  // how long stop() lets pending output drain
+    std::uint32_t datagram_buffers = 64;  // for UDP, per reactor, power of two; 64 KiB each, which
+                                          // are only touched as far as they are filled
+    std::uint32_t datagrams_max = 256;    // requests of UDP under way, per reactor
+    std::uint32_t batch_wait_us = 40;     // longest time a busy reactor waits for company; 0: never
+    std::uint32_t stop_drain_ms = 1000;   // how long stop() lets pending output drain
 
     uring::FeatureSet disabled_features;  // plainer paths on purpose, for tests and diagnosis
 };
 
 /// A socket that is being listened on, and what it makes of the connections that come in by it.
 struct BoundAddress {
-    enum class Kind : std::uint8_t { Tcp4, Tcp6, Unix };
+    enum class Kind : std::uint8_t { Tcp4, Tcp6, Unix, Udp4, Udp6 };
     Kind kind;
     std::uint16_t port;   // 0 for Unix
     std::string address;  // numeric address or path
@@ -79,7 +86,7 @@ struct BoundAddress {
 /// A listener or connection as `stats conns` shows it.
 struct ConnectionReport {
     int socket;                  // its descriptor
-    std::string address;         // tcp:<ip>:<port>, tcp6:[<ip>]:<port>, unix:<path>
+    std::string address;         // tcp:<ip>:<port>, tcp6:[<ip>]:<port>, udp:..., unix:<path>
     std::string listen_address;  // of connections: what they came in by
     std::string_view state;      // memcached's word
     std::uint32_t idle_s;        // since the last command, or since it began

@@ -76,6 +76,9 @@ void FakeExecutor::execute_one(Operation& operation, ReplyArena& replies) {
         case Verb::Version:
             replies.text += "VERSION fake\r\n";
             break;
+        case Verb::BinaryVersion:
+            replies.text += std::string(100, 'v');
+            break;
         case Verb::BinaryGet:
             execute_binary_get(operation, replies);
             break;
