@@ -12,6 +12,8 @@ namespace {
 // Reserve is what a caller needs at most before the key: header, long length, exptime, client
 // flags, CAS.
 constexpr std::uint32_t kPrefixMax = 24;
+// What may be left over in pages of a large item's own.
+constexpr std::uint32_t kJumboSlack = 4096;
 constexpr std::uint32_t kGrowthPace = 16;  // one page of index growth per so many new keys
 constexpr std::uint32_t kStoredBits = ItemHeader::kStale | ItemHeader::kWin |
                                       ItemHeader::kBinaryKey | ItemHeader::kHit |
@@ -47,6 +49,16 @@ char* write_prefix(char* at, std::uint32_t word, const NewItem& item,
     return at + item.key.key.size();
 }
 
+/// A dead item without a key over `bytes` bytes of the log.
+void write_filler(char* at, std::uint32_t bytes) noexcept {
+    const bool is_long = bytes - 4 >= ItemHeader::kLongValue;
+    const std::uint32_t value = is_long ? ItemHeader::kLongValue : bytes - 4;
+    const std::uint32_t word = ItemHeader::kDead | value << ItemHeader::kValueShift;
+    std::memcpy(at, &word, sizeof(word));
+    const std::uint32_t long_value = bytes - 8;
+    if (is_long) std::memcpy(at + 4, &long_value, sizeof(long_value));
+}
+
 void write_item(char* at, std::uint32_t word, const NewItem& item,
                 std::uint32_t value_bytes) noexcept {
     char* value = write_prefix(at, word, item, value_bytes);
@@ -56,10 +68,6 @@ void write_item(char* at, std::uint32_t word, const NewItem& item,
     if (!item.value_tail.empty())
         std::memmove(value, item.value_tail.data(), item.value_tail.size());
     std::memset(value + item.value_tail.size(), ' ', item.value_blanks);
-}
-
-std::uint32_t later_deadline(std::uint32_t deadline, std::uint32_t exptime) noexcept {
-    return exptime == 0 ? kNeverExpires : std::max(deadline, exptime);
 }
 
 std::uint32_t index_pages_max(const ShardConfig& config, const SegmentPool& pool) noexcept {
@@ -73,7 +81,11 @@ std::uint32_t index_pages_max(const ShardConfig& config, const SegmentPool& pool
 }  // namespace
 
 Shard::Shard(std::uint32_t id, SegmentPool& pool, const ShardConfig& config)
-    : id_(id), config_(config), pool_(pool), index_(pool, index_pages_max(config, pool)) {
+    : id_(id),
+      config_(config),
+      pool_(pool),
+      index_(pool, index_pages_max(config, pool)),
+      ghost_(pool, std::uint64_t{index_.pages_max()} * Index::kSlotsPerPage) {
     held_.reserve(pool.units());  // Never grows under the lock; untouched, it costs no memory.
 }
 
@@ -177,26 +189,50 @@ void Shard::kill(Place place, std::uint32_t bytes) noexcept {
     if (segment.live_items == 0) segment_emptied(place.segment);
 }
 
+/// True if the new version may take the place of the old one: it fits, and little is left over.
 bool Shard::can_overwrite(const NewItem& item, const Handle& existing,
-                          std::uint32_t word) const noexcept {
-    const std::uint32_t shape = ItemHeader::kHasExptime | ItemHeader::kHasFlags |
-                                ItemHeader::kHasCas | 0xff |
-                                ItemHeader::kLongValue << ItemHeader::kValueShift;
-    const std::uint64_t value_bytes = value_bytes_of(item);
-    return ((existing.view.header.word ^ word) & shape) == 0 &&
-           value_bytes == existing.view.value.size() && item.cas == 0 &&
-           !existing.view.header.has(ItemHeader::kCasSeen) && item.value_tail.empty() &&
-           !meta(existing.segment).pinned();
+                          std::uint32_t bytes) const noexcept {
+    const ItemView& old = existing.view;
+    const Segment& segment = meta(existing.segment);
+    if (bytes > old.bytes || item.cas != 0 || !item.value_tail.empty()) return false;
+    if (old.header.has(ItemHeader::kCasSeen) || old.header.has(ItemHeader::kHasCas)) return false;
+    const std::uint32_t left = old.bytes - bytes;
+    return left <= (segment.jumbo ? kJumboSlack : old.bytes / 4 * 3) && !segment.pinned();
+}
+
+/// Writes the new version over the old one and a dead item over what is left of it.
+void Shard::overwrite(const NewItem& item, const Handle& existing, std::uint32_t word,
+                      std::uint32_t bytes, std::uint32_t now) noexcept {
+    write_item(existing.item, word, item, static_cast<std::uint32_t>(value_bytes_of(item)));
+    Segment& segment = meta(existing.segment);
+    note_exptime(existing.segment, item.exptime, now);
+    const std::uint32_t left = existing.view.bytes - bytes;
+    if (left == 0) return;
+    write_filler(existing.item + bytes, left);
+    segment.live_bytes -= left;
+    stats_.item_bytes -= left;
+}
+
+/// A new version stays in the kind of queue that the item has earned; a key that comes back soon
+/// after it was evicted starts in main.
+QueueId Shard::new_queue(std::uint64_t hash, std::uint32_t bytes, const Handle* existing) noexcept {
+    QueueKind kind = QueueKind::Small;
+    if (existing != nullptr) {
+        kind = meta(existing->segment).queue.kind();
+    } else if (ghost_.take(hash)) {
+        kind = QueueKind::Main;
+        ++stats_.ghost_hits;
+    }
+    return {lane_of(bytes), kind};
 }
 
 std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* existing,
                                              std::uint32_t now) noexcept {
     const std::uint64_t value_bytes = value_bytes_of(item);
     const std::uint32_t word = header_word(item, value_bytes);
-    if (existing != nullptr && can_overwrite(item, *existing, word)) {
-        write_item(existing->item, word, item, static_cast<std::uint32_t>(value_bytes));
-        Segment& segment = meta(existing->segment);
-        segment.deadline = later_deadline(segment.deadline, item.exptime);
+    const std::uint64_t bytes = ItemHeader{word}.prefix_bytes() + item.key.key.size() + value_bytes;
+    if (existing != nullptr && can_overwrite(item, *existing, round_item(bytes))) {
+        overwrite(item, *existing, word, round_item(bytes), now);
         Index::store(existing->slot, Slot::make(Slot::tag(*existing->slot), 0, stamp_now(now),
                                                 Slot::location(*existing->slot)));
         ++stats_.total_items;
@@ -204,7 +240,8 @@ std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* 
     }
     if (existing != nullptr && item.cas == 0 && existing->view.header.has(ItemHeader::kCasSeen)) {
         // The segment that is open may be older than the one the present CAS came from.
-        const std::uint32_t open = queue(meta(existing->segment).queue).open;
+        const std::uint32_t open =
+            queue(new_queue(item.key.hash, round_item(bytes), existing)).open;
         if (open != kNoSegment && meta(open).sequence < existing->view.cas >> 24) {
             NewItem ordered = item;
             ordered.cas = fresh_cas();
@@ -221,9 +258,10 @@ std::expected<Handle, StoreError> Shard::append(const NewItem& item, const Handl
     const std::uint64_t bytes = ItemHeader{word}.prefix_bytes() + item.key.key.size() + value_bytes;
     if (bytes > pool_.memory_limit() / 2) return std::unexpected(StoreError::TooLarge);
     if (existing == nullptr && !make_index_room(now)) return std::unexpected(StoreError::NoMemory);
-    const QueueId queue_id = existing != nullptr ? meta(existing->segment).queue : QueueId::Small;
+    const std::uint32_t rounded = round_item(bytes);
+    const QueueId queue_id = new_queue(item.key.hash, rounded, existing);
     const std::uint32_t protect = existing != nullptr ? existing->segment : kNoSegment;
-    const auto place = allocate(round_item(bytes), queue_id, protect, now);
+    const auto place = allocate(rounded, queue_id, protect, now);
     if (!place) {
         ++stats_.out_of_memory;
         return std::unexpected(place.error());
@@ -238,7 +276,7 @@ Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
     Segment& segment = meta(place.segment);
     segment.live_bytes += view.bytes;
     ++segment.live_items;
-    segment.deadline = later_deadline(segment.deadline, view.exptime);
+    note_exptime(place.segment, view.exptime, now);
     stats_.item_bytes += view.bytes;
     ++stats_.total_items;
     SlotRef slot;
@@ -338,8 +376,7 @@ std::expected<Handle, StoreError> Shard::set_exptime(const Handle& handle, std::
     if (exptime != 0 && header.has(ItemHeader::kHasExptime) && !meta(handle.segment).pinned()) {
         const std::uint32_t at = header.short_value_bytes() == ItemHeader::kLongValue ? 8 : 4;
         std::memcpy(handle.item + at, &exptime, sizeof(exptime));
-        Segment& segment = meta(handle.segment);
-        segment.deadline = later_deadline(segment.deadline, exptime);
+        note_exptime(handle.segment, exptime, now);
         return handle_for(handle.slot, now);
     }
     const std::uint64_t cas =
@@ -400,16 +437,14 @@ std::expected<Handle, StoreError> Shard::commit(const Reservation& reservation, 
     if (start != 0) {
         // The item ends where the value is; what is left in front of it is a dead item without a
         // key.
-        const std::uint32_t filler = ItemHeader::kDead | (start - 4) << ItemHeader::kValueShift;
-        std::memcpy(data, &filler, sizeof(filler));
+        write_filler(data, start);
     }
     write_prefix(data + start, word, item, reservation.value_bytes);
     Segment& segment = meta(reservation.segment);
     segment.sequence = pool_.next_sequence();
     segment.fill = start + decode_item(data + start, 0).bytes;
     segment.state = SegmentState::Sealed;
-    push_young(reservation.segment,
-               existing != nullptr ? meta(existing->segment).queue : QueueId::Small);
+    push_young(reservation.segment, new_queue(item.key.hash, segment.fill, existing));
     return link(item.key.hash, existing, {reservation.segment, start}, now);
 }
 

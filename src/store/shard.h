@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "store/cut.h"
+#include "store/ghost.h"
 #include "store/index.h"
 #include "store/item.h"
 #include "store/segment_pool.h"
@@ -77,6 +78,8 @@ struct ShardStats {
     std::uint64_t pinned_bytes = 0;   // of segments that left the cache but are still pinned
     std::uint64_t index_bytes = 0;
     std::uint64_t index_slots = 0;
+    std::uint64_t ghost_bytes = 0;  // memory of evicted keys
+    std::uint64_t ghost_hits = 0;   // keys that came back while they were remembered
     bool index_growing = false;
 };
 
@@ -84,6 +87,9 @@ struct ShardConfig {
     std::uint64_t share_bytes =
         16u << 20;      // the memory the shard can expect: sizes the index, nothing is reserved
     bool evict = true;  // false (-M): a full store refuses instead of dropping live items
+    /// What a hit counts for: size to the power of this. 0: eviction keeps the share of requests
+    /// high that hit, 1: the share of bytes, between: a compromise.
+    double hit_weight = 0;
 };
 
 /// One shard: an index over a log of segments. Plain single-threaded code; every call is made under
@@ -182,19 +188,28 @@ class Shard {
     struct Queue {
         std::uint32_t oldest = kNoSegment;
         std::uint32_t youngest = kNoSegment;
-        std::uint32_t open = kNoSegment;  // appended to; not linked yet
-        std::uint64_t bytes = 0;          // of the linked segments
+        std::uint32_t open = kNoSegment;     // new items are appended to it; not linked yet
+        std::uint32_t cleaned = kNoSegment;  // what cleaning keeps is appended to it; linked
+        // What is known of the oldest segment's worth.
+        std::uint64_t judged_sequence = 0;  // of the segment it was found for
+        std::uint32_t judged_at = 0;        // on the clock
+        double hits = 0;
     };
     struct ActiveCut {
         std::shared_ptr<CutState> state;
         std::vector<std::shared_ptr<std::atomic<PinnedSegment::Claim>>> claims;
         std::vector<std::uint32_t> segments;
     };
+    /// Segments with less than this share of live items are cleaned before anything is evicted.
+    /// Measured with half of all requests sets of changing sizes over a full cache: 86 % of the
+    /// memory is live at 1.1 bytes copied per byte stored; 50 would give 63 % at 0.4.
+    static constexpr std::uint64_t kCleanBelowPercent = 82;
+
     /// What a reclaim keeps: everything live, or what was hit at least so often.
     enum class Retain : std::uint8_t { All = 0, HitOnce = 1, HitTwice = 2, HitOften = 3, None = 4 };
 
     Segment& meta(std::uint32_t segment) const noexcept { return pool_.segment(segment); }
-    Queue& queue(QueueId id) noexcept { return queues_[static_cast<std::size_t>(id)]; }
+    Queue& queue(QueueId id) noexcept { return queues_[id.number]; }
     char* address(Place place) const noexcept { return pool_.data(place.segment) + place.offset; }
     std::uint64_t location(Place place) const noexcept {
         return static_cast<std::uint64_t>(address(place) - pool_.base());
@@ -214,7 +229,9 @@ class Shard {
 
     // shard.cc: one item
     bool can_overwrite(const NewItem& item, const Handle& existing,
-                       std::uint32_t word) const noexcept;
+                       std::uint32_t bytes) const noexcept;
+    void overwrite(const NewItem& item, const Handle& existing, std::uint32_t word,
+                   std::uint32_t bytes, std::uint32_t now) noexcept;
     std::expected<Handle, StoreError> append(const NewItem& item, const Handle* existing,
                                              std::uint32_t now) noexcept;
     Handle link(std::uint64_t hash, const Handle* existing, Place place,
@@ -228,31 +245,60 @@ class Shard {
     void kill(Place place, std::uint32_t bytes) noexcept;
     void drop_expired(const Handle& handle) noexcept;
 
-    // shard_space.cc: segments, queues, eviction
+    // shard_space.cc: segments and queues
     std::expected<Place, StoreError> allocate(std::uint32_t bytes, QueueId queue,
                                               std::uint32_t protect, std::uint32_t now) noexcept;
     std::expected<Place, StoreError> allocate_jumbo(std::uint32_t bytes, std::uint32_t protect,
                                                     std::uint32_t now) noexcept;
-    bool fits_open(const Queue& queue, std::uint32_t bytes) const noexcept;
-    Place append_to(QueueId queue, std::uint32_t bytes) noexcept;
+    bool fits(std::uint32_t segment, std::uint32_t bytes) const noexcept;
+    Place append_to(std::uint32_t segment, std::uint32_t bytes) noexcept;
     void open_segment(std::uint32_t segment, QueueId queue) noexcept;
-    void seal(QueueId queue) noexcept;
+    void start_segment(std::uint32_t segment, QueueId queue) noexcept;
+    void seal(Queue& queue) noexcept;
+    void seal_cleaned(Queue& queue) noexcept;
+    void seal_any(std::uint32_t segment) noexcept;
     void hold(std::uint32_t segment) noexcept;
     void push_young(std::uint32_t segment, QueueId queue) noexcept;
+    void link_behind(std::uint32_t segment, std::uint32_t older, Queue& queue) noexcept;
     void unlink_segment(std::uint32_t segment) noexcept;
     void free_segment(std::uint32_t segment) noexcept;
     void retire(std::uint32_t segment) noexcept;
     std::uint64_t lent_bytes_max() const noexcept;
     void segment_emptied(std::uint32_t segment) noexcept;
+    std::uint64_t segment_memory(const Segment& segment) const noexcept;
+    template <typename Visitor>
+    void sample(std::uint32_t segment, Visitor&& visit) const noexcept;
+    std::uint32_t clock() const noexcept {
+        return static_cast<std::uint32_t>(appended_bytes_ / kClockBytes);
+    }
+    QueueId new_queue(std::uint64_t hash, std::uint32_t bytes, const Handle* existing) noexcept;
+
+    // shard_evict.cc: eviction and cleaning
     bool make_room(std::uint32_t protect, std::uint32_t now) noexcept;
     std::uint32_t dead_weight(std::uint32_t protect, std::uint32_t now) noexcept;
-    std::uint32_t victim(std::uint32_t protect) noexcept;
+    std::uint32_t victim(std::uint32_t protect, std::uint32_t now) noexcept;
+    std::uint32_t tail(const Queue& queue, std::uint32_t protect) const noexcept;
+    double score(Queue& queue, std::uint32_t segment, std::uint32_t now) noexcept;
+    double estimate_hits(std::uint32_t segment, std::uint32_t now) noexcept;
+    void seal_stale() noexcept;
     /// Empties a segment and retires it. True: at least an eighth of its memory was won.
     bool reclaim(std::uint32_t segment, Retain retain, std::uint32_t now) noexcept;
-    void drop_from(std::uint32_t segment, const ItemView& item, SlotRef slot,
+    void drop_from(std::uint32_t segment, const ItemView& item, std::uint64_t hash, SlotRef slot,
                    std::uint32_t now) noexcept;
-    bool relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Retain retain) noexcept;
-    std::uint64_t segment_memory(const Segment& segment) const noexcept;
+    bool relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Retain retain,
+                  std::uint32_t now) noexcept;
+    std::uint32_t survivors_segment(std::uint32_t from, Retain retain,
+                                    std::uint32_t bytes) noexcept;
+
+    // shard_expiry.cc: memory of expired items
+    void note_exptime(std::uint32_t segment, std::uint32_t exptime, std::uint32_t now) noexcept {
+        meta(segment).note_exptime(exptime, now);
+        if (exptime != 0) expiry_due_ = std::min(expiry_due_, exptime);
+    }
+    std::uint32_t expired_segment(std::size_t looks, std::uint32_t protect,
+                                  std::uint32_t now) noexcept;
+    bool has_expired(std::uint32_t segment, std::uint32_t protect, std::uint32_t now) noexcept;
+    bool is_expired_garbage(std::uint32_t segment, std::uint32_t now) noexcept;
 
     // shard_cut.cc: flush, pins, cuts, housekeeping
     void check_flush(std::uint32_t now) noexcept {
@@ -260,6 +306,7 @@ class Shard {
             flush_now();
     }
     void flush_now() noexcept;
+    std::uint32_t flushed_segment() noexcept;
     void drop_scan_pin(std::uint32_t segment) noexcept;
     void unpinned(std::uint32_t segment) noexcept;
     void mark_unmarked(std::uint32_t segment) noexcept;
@@ -271,10 +318,18 @@ class Shard {
     const ShardConfig config_;
     SegmentPool& pool_;
     Index index_;
+    static constexpr std::uint64_t kClockBytes = 4096;
+
+    GhostFilter ghost_;
     Queue queues_[kQueues];
+    std::uint64_t appended_bytes_ = 0;  // ever, by new items: the clock that ages are measured on
     std::uint32_t spare_ = kNoSegment;  // what a reclaim copies survivors into
     std::vector<std::uint32_t> held_;   // all segments of this shard but the spare
-    std::uint32_t held_cursor_ = 0;     // housekeeping and dead_weight go round
+    std::uint32_t held_cursor_ = 0;     // dead_weight goes round
+    std::size_t expiry_cursor_ = 0;     // the search for expired items goes round, too
+    std::uint32_t expiry_due_ = kNeverExpires;   // no segment needs to be looked at before
+    std::uint32_t expiry_next_ = kNeverExpires;  // the same, of those seen in this round
+    std::uint32_t expiry_searched_at_ = 0;       // unix seconds
     std::uint64_t flush_sequence_ = 0;  // segments with a smaller sequence hold nothing any more
     bool flushing_ = false;             // some of those are still around
     std::uint32_t flush_at_ = 0;        // pending flush_all, unix seconds
@@ -286,5 +341,27 @@ class Shard {
     std::uint32_t stamp_sweep_at_ = 0;
     mutable ShardStats stats_;
 };
+
+/// Calls `visit(location, item)` for up to 256 items that are not marked dead, in sixteen runs
+/// spread over the segment.
+template <typename Visitor>
+void Shard::sample(std::uint32_t id, Visitor&& visit) const noexcept {
+    constexpr std::uint32_t kRuns = 16;
+    constexpr std::uint32_t kRunItems = 16;
+    const Segment& segment = meta(id);
+    const std::uint32_t blocks = segment.jumbo ? 1 : (segment.fill - 1) / kRestartBlock + 1;
+    const auto* restart = reinterpret_cast<const std::uint16_t*>(pool_.data(id) + segment.capacity);
+    for (std::uint32_t run = 0; run < std::min(kRuns, blocks); ++run) {
+        const std::uint32_t block = run * blocks / std::min(kRuns, blocks);
+        if (!segment.jumbo && restart[block] == kNoStart) continue;
+        std::uint32_t offset =
+            segment.jumbo ? 0 : block * kRestartBlock + restart[block] * kItemAlign;
+        for (std::uint32_t i = 0; i < kRunItems && offset < segment.fill; ++i) {
+            const ItemView item = view_at({id, offset});
+            if (!item.header.has(ItemHeader::kDead)) visit(location({id, offset}), item);
+            offset += item.bytes;
+        }
+    }
+}
 
 }  // namespace shardmill::store

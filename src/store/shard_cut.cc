@@ -23,8 +23,10 @@ void Shard::flush_all(std::uint32_t when, std::uint32_t now) noexcept {
 
 void Shard::flush_now() noexcept {
     flush_at_ = 0;
-    seal(QueueId::Small);
-    seal(QueueId::Main);
+    for (Queue& target : queues_) {
+        seal(target);
+        seal_cleaned(target);
+    }
     flush_sequence_ = pool_.next_sequence();
     flushing_ = true;
 }
@@ -94,14 +96,14 @@ ShardCut Shard::take_cut(std::uint32_t now, std::shared_ptr<CutState> state) {
     active.segments.reserve(held_.size());
     cut.segments.reserve(held_.size());
     try {
-        for (const QueueId queue_id : {QueueId::Small, QueueId::Main}) {
-            for (std::uint32_t id = queue(queue_id).oldest; id != kNoSegment;
-                 id = meta(id).younger) {
+        // All of small comes before all of main.
+        for (const Queue& from : queues_) {
+            for (std::uint32_t id = from.oldest; id != kNoSegment; id = meta(id).younger) {
                 pin_for(active, cut, id);
             }
         }
-        for (const QueueId queue_id : {QueueId::Small, QueueId::Main}) {
-            if (queue(queue_id).open != kNoSegment) pin_for(active, cut, queue(queue_id).open);
+        for (const Queue& from : queues_) {
+            if (from.open != kNoSegment) pin_for(active, cut, from.open);
         }
     } catch (const std::bad_alloc&) {
         for (const std::uint32_t id : active.segments) drop_scan_pin(id);
@@ -144,19 +146,20 @@ void Shard::sweep_stamps(std::uint32_t now) noexcept {
     index_.refresh_stamps(stamp_page_++, now);
 }
 
+std::uint32_t Shard::flushed_segment() noexcept {
+    for (const std::uint32_t id : held_) {
+        const Segment& segment = meta(id);
+        if (segment.state == SegmentState::Sealed && segment.read_pins == 0 && flushed(segment))
+            return id;
+    }
+    return kNoSegment;
+}
+
 bool Shard::housekeep(std::uint32_t now) noexcept {
     check_flush(now);
     sweep_stamps(now);
-    const auto looks =
-        std::min<std::size_t>(held_.size(), flushing_ ? held_.size() : kHousekeepingLooks);
-    std::uint32_t found = kNoSegment;
-    for (std::size_t i = 0; i < looks && found == kNoSegment; ++i) {
-        if (++held_cursor_ >= held_.size()) held_cursor_ = 0;
-        const Segment& segment = meta(held_[held_cursor_]);
-        if (segment.state != SegmentState::Sealed || segment.read_pins != 0) continue;
-        if (flushed(segment) || (segment.deadline <= now && segment.scan_pins == 0))
-            found = held_[held_cursor_];
-    }
+    std::uint32_t found = flushing_ ? flushed_segment() : kNoSegment;
+    if (found == kNoSegment) found = expired_segment(kHousekeepingLooks, kNoSegment, now);
     if (found != kNoSegment) {
         reclaim(found, Retain::All, now);
     } else if (flushing_) {
@@ -174,6 +177,7 @@ ShardStats Shard::stats() const noexcept {
     stats_.index_bytes = index_.bytes();
     stats_.index_slots = index_.slots();
     stats_.index_growing = index_.growing();
+    stats_.ghost_bytes = ghost_.bytes();
     return stats_;
 }
 

@@ -52,8 +52,8 @@ ShardSet::ShardSet(const StoreConfig& config)
                                 .large_pages = config.large_pages}));
     }
     for (std::uint32_t id = 0; id < count_; ++id) {
-        entries_.push_back(
-            std::make_unique<Entry>(id, *pools_[id % pools], ShardConfig{share, config.evict}));
+        entries_.push_back(std::make_unique<Entry>(
+            id, *pools_[id % pools], ShardConfig{share, config.evict, config.hit_weight}));
     }
 }
 

@@ -22,6 +22,7 @@ struct StoreConfig {
     std::uint64_t item_bytes_max = 1u << 20;  // -I
     bool evict = true;                        // false: -M
     bool large_pages = false;                 // -L: for items, if the kernel has them
+    double hit_weight = 0;                    // see ShardConfig
 };
 
 /// All shards of a server with their locks. Shared by all reactors.
