@@ -49,7 +49,7 @@ bool CommandReader::must_wait(Connection& connection) noexcept {
         connection.choked = true;
         return true;
     }
-    if (connection.turn_operations < connection.operations_max &&
+    if (connection.turn_operations < connection.operations_now &&
         connection.turn_input < limits_.turn_input_max) {
         return false;
     }

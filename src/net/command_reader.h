@@ -25,8 +25,8 @@ struct ReaderLimits {
 /// `Connection::input`. One thread.
 class CommandReader {
  public:
-    /// `runnable`: every connection whose turn is over before its input is, is added, once (see
-    /// Connection::in_runnable); it goes on with `resume` in the next turn.
+    /// `runnable`: every connection that may not go on for now and has input left is added, once
+    /// (see Connection::operations_now, in_runnable); it goes on with `resume`.
     CommandReader(const ReaderLimits& limits, Executor& executor, BufferPool& buffers, Batch& batch,
                   std::vector<Connection*>& runnable) noexcept
         : limits_(limits),

@@ -56,8 +56,9 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     std::uint32_t turn_operations = 0;  // in this turn
     std::uint32_t turn_input = 0;       // bytes of commands parsed in this turn
     std::uint32_t operations_max =
-        kFirstOperationsMax;        // allowed in a turn, adapted to reply sizes
-    std::uint64_t turn_output = 0;  // bytes of replies in this turn
+        kFirstOperationsMax;           // allowed in a turn, adapted to reply sizes
+    std::uint32_t operations_now = 0;  // allowed before others go on, of those in this turn
+    std::uint64_t turn_output = 0;     // bytes of replies in this turn
 
     // How it is spoken on, and where its deferred answer goes in a packet, which (see Batch).
     protocol::Dialect dialect = protocol::Dialect::Auto;

@@ -23,6 +23,7 @@ constexpr std::uint64_t kHousekeepingSoonNs = 200'000;  // while more of it is w
 constexpr std::uint64_t kLargeTurnOutput = 256u << 10;
 constexpr std::uint32_t kFewOperations = 8;
 constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::uint32_t kRoundsPerTurn = 16;  // before those are looked at who came meanwhile
 
 void set(std::atomic<std::uint64_t>& counter, std::uint64_t value) noexcept {
     counter.store(value, std::memory_order_relaxed);
@@ -212,6 +213,7 @@ void ReactorIo::take_arrival(const Arrival& arrival) noexcept {
         const auto bytes = static_cast<std::size_t>(arrival.result);
         wait_policy_->note_arrival(connection.arrival_mark);
         if (connection.broken) return;
+        if (!connection.in_runnable) allow_round(connection);
         char* const data = receive_buffers_->data(arrival.buffer);
         if (connection.tls) return take_ciphertext(connection, {data, bytes});
         bytes_read_ += bytes;
@@ -245,16 +247,17 @@ void ReactorIo::turn() noexcept {
     ++turns_;
     now_s_ = coarse_seconds();
     if (acceptor_) acceptor_->turn();
+    contended_ = is_contended();
+    running_.swap(runnable_);
     for (const Arrival& arrival : arrivals_) take_arrival(arrival);
     if (udp_) udp_->take_arrivals();
-    running_.swap(runnable_);
-    for (Connection* connection : running_) {
-        ++yields_;
-        connection->in_runnable = false;
-        look_after(*connection);
-        if (!connection->broken) reader_->resume(*connection);
+    resume_all();
+    for (std::uint32_t round = 1; round < kRoundsPerTurn && contended_; ++round) {
+        send_early();
+        running_.swap(runnable_);
+        contended_ = running_.size() > 1;
+        if (resume_all() == 0) break;
     }
-    running_.clear();
     batch_->run();
     for (const Arrival& arrival : arrivals_) {
         if (arrival.has_buffer) receive_buffers_->recycle(arrival.buffer);
@@ -262,6 +265,56 @@ void ReactorIo::turn() noexcept {
     receive_buffers_->publish();
     arrivals_.clear();
     if (udp_) udp_->recycle();
+}
+
+bool ReactorIo::is_contended() const noexcept {
+    const Connection* only = runnable_.empty() ? nullptr : runnable_.front();
+    if (only == nullptr && !arrivals_.empty()) only = arrivals_.front().connection;
+    return runnable_.size() > 1 || std::ranges::any_of(arrivals_, [only](const Arrival& arrival) {
+               return arrival.connection != only;
+           });
+}
+
+/// While several connections have something to do, each does a little at a time.
+void ReactorIo::allow_round(Connection& connection) noexcept {
+    const std::uint32_t most = connection.operations_max;
+    const std::uint32_t done = std::min(connection.turn_operations, most);
+    connection.operations_now =
+        contended_ ? done + std::min(config_.requests_per_event, most - done) : most;
+}
+
+/// Lets those go on that had to stop before their input was through. Returns how many did: who has
+/// had his share of the turn waits for the next one.
+std::size_t ReactorIo::resume_all() noexcept {
+    std::size_t resumed = 0;
+    for (Connection* connection : running_) {
+        if (connection->turn_operations >= connection->operations_max) {
+            runnable_.push_back(connection);
+            continue;
+        }
+        ++resumed;
+        ++yields_;
+        connection->in_runnable = false;
+        look_after(*connection);
+        allow_round(*connection);
+        if (!connection->broken) reader_->resume(*connection);
+    }
+    running_.clear();
+    return resumed;
+}
+
+/// Who is through with his input is answered before the others go on.
+void ReactorIo::send_early() noexcept {
+    const auto goes_on = [](const Connection* connection) { return connection->in_runnable; };
+    if (runnable_.empty() || std::ranges::all_of(dirty_, goes_on)) return;
+    batch_->run();
+    const auto through = std::stable_partition(dirty_.begin(), dirty_.end(), goes_on);
+    early_.assign(through, dirty_.end());
+    dirty_.erase(through, dirty_.end());
+    for (Connection* connection : early_) {
+        connection->in_dirty = false;
+        settle(*connection);
+    }
 }
 
 void ReactorIo::settle_all() noexcept {

@@ -89,6 +89,10 @@ class ReactorIo final : public runtime::TurnWork {
     void send_secured(Connection& connection) noexcept;
     void note_secured_sent(Connection& connection, std::int32_t result) noexcept;
     void say_goodbye(Connection& connection) noexcept;
+    bool is_contended() const noexcept;
+    void allow_round(Connection& connection) noexcept;
+    std::size_t resume_all() noexcept;
+    void send_early() noexcept;
     void settle_all() noexcept;
     void settle(Connection& connection) noexcept;
     void adapt(Connection& connection) noexcept;
@@ -116,7 +120,9 @@ class ReactorIo final : public runtime::TurnWork {
     ConnectionTable table_;
     std::vector<Connection*> dirty_;     // to be settled at the end of the turn
     std::vector<Connection*> runnable_;  // with input left over from the last turn
-    std::vector<Connection*> running_;   // the same, of this turn
+    std::vector<Connection*> running_;   // the same, of this round
+    std::vector<Connection*> early_;     // through before the turn is
+    bool contended_ = false;             // several connections have something to do in this round
     std::unique_ptr<Batch> batch_;
     std::unique_ptr<CommandReader> reader_;
     std::vector<Arrival> arrivals_;

@@ -43,9 +43,10 @@ struct ServerConfig {
     int backlog = 1024;                                        // -b
     TlsSettings tls;                                           // for the listeners that are secured
     std::uint32_t connections_max = 1024;                      // -c
-    bool close_over_limit = true;      // over -c: tell a client so and drop it; else stop accepting
-    std::uint32_t idle_timeout_s = 0;  // TCP connections may idle so long; 0: for ever
-    std::vector<ListenAddress> udp;    // -U
+    bool close_over_limit = true;  // over -c: tell a client so and drop it; else stop accepting
+    std::uint32_t requests_per_event = 20;  // -R: in a row on one connection while others wait
+    std::uint32_t idle_timeout_s = 0;       // TCP connections may idle so long; 0: for ever
+    std::vector<ListenAddress> udp;         // -U
     /// Peers that may get more bytes over UDP than they have sent.
     std::vector<base::Network> udp_trusted = base::loopback_networks();
     Authentication authentication = Authentication::None;  // -Y

@@ -111,6 +111,7 @@ void UdpPort::begin_exchange(const Arrival& arrival, std::uint16_t request_id) n
     connection.authenticated = true;
     connection.dialect = socket.dialect;
     connection.operations_max = config_.turn_requests_max;
+    connection.operations_now = config_.turn_requests_max;
 
     Exchange& exchange = active_.emplace_back();
     exchange.connection = &connection;

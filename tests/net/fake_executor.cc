@@ -41,6 +41,7 @@ std::vector<CloseReason> FakeStore::reasons() {
 
 void FakeExecutor::execute(std::span<Operation> operations, ReplyArena& replies) noexcept {
     const std::lock_guard lock(store_.mutex);
+    if (store_.on_batch) store_.on_batch(operations);
     store_.operations += operations.size();
     ++store_.batches;
     store_.largest_batch = std::max<std::uint64_t>(store_.largest_batch, operations.size());

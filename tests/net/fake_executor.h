@@ -3,10 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ struct FakeStore {
     std::vector<PeerAddress> opened_by;      // by `mutex`, in the order of coming
     std::vector<CloseReason> close_reasons;  // by `mutex`, in the order of going
     std::atomic<std::uint64_t> operations{0};
+    std::function<void(std::span<const Operation>)> on_batch;  // before it is executed
     std::atomic<std::uint64_t> batches{0};
     std::atomic<std::uint64_t> largest_batch{0};
 
