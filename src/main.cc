@@ -90,6 +90,7 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
         .server = &server,
         .control = &control,
         .request_stop = [](bool graceful) { ::kill(::getpid(), graceful ? SIGUSR1 : SIGINT); },
+        .close_clients = [&server] { return server.close_clients(); },
     };
     for (std::uint32_t reactor = 0; reactor < server.reactors(); ++reactor) {
         connections.reactors.push_back(&server.tasks(reactor));

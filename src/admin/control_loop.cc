@@ -73,12 +73,13 @@ void ControlLoop::Impl::handle_signal(int number) {
         base::log_verbose(1, "SIGHUP: there is nothing to reload");
         return;
     }
+    const bool graceful = number == SIGUSR1;
+    if (stopping && graceful) return;
     if (stopping) {
         base::log_error("stopped at once by a second signal; what was under way is lost");
         ::_exit(1);
     }
     stopping = true;
-    const bool graceful = number == SIGUSR1;
     // The words that scripts wait for.
     if (graceful) base::log_error("Gracefully stopping");
     base::log_verbose(1, "stopping on SIG{}", ::sigabbrev_np(number));

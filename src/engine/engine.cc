@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -161,7 +162,9 @@ std::vector<std::pair<std::string, std::string>> Engine::facts() const {
 
 void Engine::connect(Connections connections) {
     SHARDMILL_ASSERT(results_ != nullptr && !scans_);
+    control_ = connections.control;
     request_stop_ = std::move(connections.request_stop);
+    close_clients_ = std::move(connections.close_clients);
     statistics_->set_connections(std::move(connections.counters), connections.listening);
     workers_ = std::make_unique<runtime::WorkerPool>(runtime::WorkerPoolConfig{
         .threads = workers_count_, .name = "worker", .idle_priority = true});
@@ -197,20 +200,28 @@ void Engine::connect(Connections connections) {
 void Engine::shut_down(bool graceful, runtime::Task stopped) {
     stopped_ = std::move(stopped);
     jobs_->shut_down();
-    if (!config_.snapshot_on_exit && !(graceful && !config_.memory_file.empty())) {
-        end_scans();
-        return;
-    }
-    const auto saving = snapshots_->save([this](const SnapshotStatus&) { end_scans(); });
-    if (!saving) {
-        base::log_error("no snapshot at exit: {}", saving.error());
-        end_scans();
-    }
+    const bool save = config_.snapshot_on_exit || (graceful && !config_.memory_file.empty());
+    scans_->cancel_all();
+    scans_->when_idle([this, save] {
+        if (!save) return std::exchange(stopped_, {})();
+        wait_for_clients_to_go();
+    });
 }
 
-void Engine::end_scans() {
-    scans_->cancel_all();
-    scans_->when_idle([this] { std::exchange(stopped_, {})(); });
+void Engine::wait_for_clients_to_go() {
+    constexpr std::chrono::milliseconds kPoll(2);
+    if (close_clients_()) return save_last();
+    control_->post_after(kPoll, [this] { wait_for_clients_to_go(); });
+}
+
+void Engine::save_last() {
+    const auto stop = [this](const SnapshotStatus&) {
+        scans_->when_idle([this] { std::exchange(stopped_, {})(); });
+    };
+    const auto saving = snapshots_->save(stop);
+    if (saving) return;
+    base::log_error("no snapshot at exit: {}", saving.error());
+    stop({});
 }
 
 }  // namespace shardmill::engine

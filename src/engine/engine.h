@@ -66,6 +66,9 @@ class Engine {
         ControlQueue* control = nullptr;
         /// The command `shutdown [graceful]`; any thread, must not block.
         std::function<void(bool graceful)> request_stop;
+        /// Ends what clients have under way and takes no more of it. Called again until it returns
+        /// true: nobody is left. Control thread.
+        std::function<bool()> close_clients;
     };
     /// Starts the workers. Once, before the server starts.
     void connect(Connections connections);
@@ -75,8 +78,8 @@ class Engine {
     void reload_auth_file();
 
     /// Ends jobs and snapshots and runs `stopped` when nothing of them is left on workers and
-    /// reactors. Before that a last snapshot is saved: with snapshot_on_exit always, with a
-    /// memory_file when the stop is graceful. Control thread, once.
+    /// reactors. Before that a last snapshot is saved, of what the last client has left: with
+    /// snapshot_on_exit always, with a memory_file when the stop is graceful. Control thread, once.
     void shut_down(bool graceful, runtime::Task stopped);
 
  private:
@@ -87,7 +90,8 @@ class Engine {
     std::expected<void, std::string> load_last();
     std::vector<std::pair<std::string, std::string>> facts() const;
     void make_executors();
-    void end_scans();
+    void wait_for_clients_to_go();
+    void save_last();
 
     const config::Config config_;
     const base::UnixSeconds started_at_;
@@ -99,7 +103,9 @@ class Engine {
     std::unique_ptr<Statistics> statistics_;
     ControlService control_service_;
     std::deque<RequestExecutor> executors_;
+    ControlQueue* control_ = nullptr;
     std::function<void(bool graceful)> request_stop_;
+    std::function<bool()> close_clients_;
     std::unique_ptr<AuthFile> auth_file_;  // nullptr: nobody has to log in
 
     compute::Registry registry_;

@@ -31,6 +31,7 @@ struct ReactorParts {
               io) {}
 
     ReactorIo io;
+    std::atomic<bool> deserted{false};  // winding down, and no client is left
     runtime::Reactor reactor;
 };
 
@@ -207,6 +208,19 @@ std::expected<void, std::string> Server::start() {
         }
     }
     return {};
+}
+
+bool Server::close_clients() {
+    bool deserted = true;
+    for (const auto& reactor_parts : impl_->reactors) {
+        ReactorParts& parts = *reactor_parts;
+        if (parts.deserted.load(std::memory_order_acquire)) continue;
+        deserted = false;
+        parts.reactor.post([&parts] {
+            if (parts.io.wind_down()) parts.deserted.store(true, std::memory_order_release);
+        });
+    }
+    return deserted;
 }
 
 void Server::stop() { impl_->stop(); }

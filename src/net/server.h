@@ -139,6 +139,10 @@ class Server final : public ServerControl {
     /// failure says what is wrong and what to do; nothing is left running.
     std::expected<void, std::string> start();
 
+    /// Closes listeners and connections as `stop` does, but the reactors go on working for others.
+    /// To be called again until it returns true: no client is left. Not from a reactor.
+    bool close_clients();
+
     /// Stops accepting, lets pending output drain for a bounded time, closes everything, joins the
     /// reactors. Every upload and pin has been given back to its executor when this returns.
     /// Idempotent; not from a reactor.

@@ -113,6 +113,21 @@ TEST(ControlLoopTest, SignalsAskToStop) {
     }
 }
 
+TEST(ControlLoopTest, AskingTwiceForAGracefulStopDoesNotHurryIt) {
+    ControlLoop loop;
+    int asked = 0;
+    loop.handle_signals({.stop =
+                             [&](bool) {
+                                 ++asked;
+                                 std::raise(SIGUSR1);
+                                 loop.post_after(milliseconds(5), [&loop] { loop.stop(); });
+                             },
+                         .reload = {}});
+    loop.post([] { std::raise(SIGUSR1); });
+    loop.run();
+    EXPECT_EQ(asked, 1);
+}
+
 TEST(ControlLoopTest, HupAsksToReloadAndPipeForNothing) {
     ControlLoop loop;
     int reloaded = 0;

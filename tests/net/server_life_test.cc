@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -32,6 +33,21 @@ TEST(ServerLifeTest, StopsTwiceWithConnectionsOpen) {
     running.server.stop();
     running.server.stop();
     EXPECT_EQ(idle.receive_all(), "");
+}
+
+TEST(ServerLifeTest, ClientsCanBeClosedWhileTheReactorsGoOn) {
+    Running running;
+    TestClient idle = running.connect();
+    TestClient partial = running.connect();
+    EXPECT_EQ(idle.ask("mn\r\n"), "MN\r\n");
+    EXPECT_TRUE(partial.send("get half"));
+    ASSERT_TRUE(eventually([&] { return running.server.close_clients(); }));
+    EXPECT_EQ(idle.receive_all(), "");
+    EXPECT_EQ(running.open_connections(), 0u);
+    std::atomic<bool> ran = false;
+    running.server.tasks(1).post([&ran] { ran = true; });
+    EXPECT_TRUE(eventually([&] { return ran.load(); }));
+    EXPECT_TRUE(running.server.close_clients());
 }
 
 TEST(ServerLifeTest, SpreadsConnectionsOverAllReactors) {
