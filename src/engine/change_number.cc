@@ -28,7 +28,8 @@ std::expected<Handle, store::StoreError> write_number(CommandContext& context,
     const std::string_view digits(text.data(), base::write_number(text.data(), number));
     std::uint32_t bits = ItemHeader::kBinaryKey;
     std::size_t blanks = 0;
-    if (digits.size() <= old.value.size()) {
+    const bool fits = digits.size() <= old.value.size();
+    if (fits) {
         blanks = old.value.size() - digits.size();
         bits |= ItemHeader::kStale | ItemHeader::kWin;  // the same item with another number in it
         if (new_cas == 0 && context.shard.overwrite_value(found, digits)) return found;
@@ -40,7 +41,9 @@ std::expected<Handle, store::StoreError> write_number(CommandContext& context,
                               .exptime = old.exptime,
                               .cas = new_cas,
                               .header_bits = old.header.word & bits};
-    return context.shard.put(item, &found, context.now);
+    const auto written = context.shard.put(item, &found, context.now);
+    if (written && fits) context.shard.count_as_change();
+    return written;
 }
 
 }  // namespace
@@ -53,7 +56,7 @@ void count_delta(const CommandContext& context, bool decrement, bool hit) noexce
 
 DeltaResult change_number(CommandContext& context, const net::Operation& operation,
                           const DeltaOrder& order) noexcept {
-    const auto found = context.shard.find(hashed_key(operation), context.now);
+    const auto found = find_item(context, operation);
     if (!found) return {DeltaOutcome::NotFound, 0, {}};
     const store::ItemView& view = found->view;
     if (view.value.empty() || context.limits.item_bytes(view.key.size(), view.value.size(),

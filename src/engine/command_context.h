@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/clock.h"
@@ -28,6 +29,16 @@ struct CommandLimits {
     }
 };
 
+/// What the shards are to keep a histogram of: sizes in memcached's way of counting. nullopt
+/// without -o track_sizes.
+inline std::optional<store::SizeHistogram::Sizes> tracked_sizes(const CommandLimits& limits,
+                                                                bool track_sizes) noexcept {
+    if (!track_sizes) return std::nullopt;
+    const auto overhead = static_cast<std::uint32_t>(limits.item_bytes(0, 0, 0));
+    const auto flags_bytes = static_cast<std::uint32_t>(limits.item_bytes(0, 0, 1)) - overhead;
+    return store::SizeHistogram::Sizes{overhead, flags_bytes, limits.item_bytes_max};
+}
+
 /// What a command with a key works with: the shard that holds the key, locked, and where the reply
 /// goes. Lives for as long as the lock is held; reactor thread.
 struct CommandContext {
@@ -52,6 +63,19 @@ struct CommandContext {
 
 inline store::HashedKey hashed_key(const net::Operation& operation) noexcept {
     return {operation.key, operation.hash};
+}
+
+/// The live item of the operation's key. That it has expired or was flushed is counted here, for
+/// whatever command came across it.
+inline std::optional<store::Handle> find_item(const CommandContext& context,
+                                              const net::Operation& operation) noexcept {
+    store::Shard::Miss why{};
+    auto found = context.shard.find(hashed_key(operation), context.now, &why);
+    if (why == store::Shard::Miss::Expired) [[unlikely]]
+        context.count(Counter::GetExpired);
+    if (why == store::Shard::Miss::Flushed) [[unlikely]]
+        context.count(Counter::GetFlushed);
+    return found;
 }
 
 /// The one slab class that tools are shown, the highest that memcached has by default, and the

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "engine/admin_arguments.h"
 #include "engine/exptime.h"
 #include "engine/runtime_settings.h"
 #include "engine/version.h"
@@ -40,6 +41,9 @@ void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
     if (!context.config.flush_enabled) {
         return append_answer(context, operation, protocol::replies::kFlushNotAllowed);
     }
+    if (!operation.request->error.empty()) {
+        return append_answer(context, operation, operation.request->error);
+    }
     const std::int32_t delay = operation.request->exptime;
     const auto when =
         delay <= 0 ? context.now : deadline_of(delay, context.now, context.config.started_at);
@@ -69,6 +73,10 @@ void run_stats(AdminContext& context, net::Operation& operation) noexcept {
     if (topic == "snapshot") {
         return defer(context, operation, ControlRequest::Kind::StatsSnapshot, rest);
     }
+    if (Statistics::is_long_report(operation.request->arguments) &&
+        context.parts.control != nullptr) {
+        return defer(context, operation, ControlRequest::Kind::Stats, operation.request->arguments);
+    }
     if (!topic.empty() && std::string_view("conns").starts_with(topic) &&
         context.parts.control != nullptr) {
         return defer(context, operation, ControlRequest::Kind::StatsConnections, rest);
@@ -91,15 +99,14 @@ void run_refresh_certs(AdminContext& context, net::Operation& operation) noexcep
 
 void run_shutdown(AdminContext& context, net::Operation& operation) noexcept {
     if (!context.parts.stop) {
-        context.replies.text.append(protocol::replies::kShutdownNotEnabled);
-        return;
+        return append_answer(context, operation, protocol::replies::kShutdownNotEnabled);
     }
-    const std::string_view mode = operation.request->arguments;
-    if (!mode.empty() && mode != "graceful") {
-        context.replies.text.append(protocol::replies::kBadShutdownMode);
-        return;
+    const AdminArguments arguments(*operation.request);
+    const bool graceful = arguments.count() == 2 && arguments.abbreviates(1, "graceful");
+    if (!graceful && arguments.count() != 1) {
+        return append_answer(context, operation, protocol::replies::kBadShutdownMode);
     }
-    context.parts.stop(mode == "graceful");
+    context.parts.stop(graceful);
 }
 
 /// The connection closes itself behind the replies before it.

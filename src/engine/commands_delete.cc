@@ -41,7 +41,9 @@ std::expected<Handle, store::StoreError> invalidate(CommandContext& context,
     }
     item.header_bits = view.header.word & ItemHeader::kBinaryKey;
     if (stale) item.header_bits |= ItemHeader::kStale;
-    return context.shard.put(item, &found, context.now);
+    const auto changed = context.shard.put(item, &found, context.now);
+    if (changed && !drop_value) context.shard.count_as_change();
+    return changed;
 }
 
 }  // namespace
@@ -57,7 +59,7 @@ void run_meta_delete(CommandContext& context, net::Operation& operation) noexcep
     const protocol::Request& request = *operation.request;
     const MetaFlags& flags = request.meta;
     std::string& text = context.replies.text;
-    const auto found = context.shard.find(hashed_key(operation), context.now);
+    const auto found = find_item(context, operation);
     if (!found || cas_differs(flags, context.cas_of(*found))) {
         context.count(Counter::DeleteMisses);
         const auto status = found ? MetaStatus::Exists : MetaStatus::NotFound;

@@ -13,17 +13,14 @@ using protocol::MetaFlags;
 using protocol::MetaItem;
 using store::Handle;
 using store::ItemHeader;
-using store::Shard;
 
 base::UnixSeconds deadline(const CommandContext& context, std::int32_t exptime) noexcept {
     return deadline_of(exptime, context.now, context.limits.started_at);
 }
 
-void count_miss(const CommandContext& context, Shard::Miss why) noexcept {
+void count_miss(const CommandContext& context) noexcept {
     context.count(Counter::CmdGet);
     context.count(Counter::GetMisses);
-    if (why == Shard::Miss::Expired) context.count(Counter::GetExpired);
-    if (why == Shard::Miss::Flushed) context.count(Counter::GetFlushed);
 }
 
 /// A hit that sets a deadline is a touch to the statistics.
@@ -109,11 +106,10 @@ std::expected<Handle, store::StoreError> update(CommandContext& context, const M
 
 void run_meta_get(CommandContext& context, net::Operation& operation) noexcept {
     const MetaFlags& flags = operation.request->meta;
-    Shard::Miss why{};
-    const auto found = context.shard.find(hashed_key(operation), context.now, &why);
+    const auto found = find_item(context, operation);
     if (!found) {
         if (flags.has('N')) return vivify(context, operation);
-        count_miss(context, why);
+        count_miss(context);
         protocol::append_meta_miss(context.replies.text, *operation.request);
         return;
     }
@@ -145,7 +141,7 @@ void run_meta_get(CommandContext& context, net::Operation& operation) noexcept {
 
 void run_meta_debug(CommandContext& context, net::Operation& operation) noexcept {
     context.count(Counter::CmdMeta);
-    const auto found = context.shard.find(hashed_key(operation), context.now);
+    const auto found = find_item(context, operation);
     if (!found) {
         context.replies.text.append(protocol::replies::kMetaEnd);
         return;

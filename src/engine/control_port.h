@@ -13,6 +13,7 @@ struct ControlRequest {
     enum class Kind : std::uint8_t {
         Batch,
         Snapshot,
+        Stats,
         StatsBatch,
         StatsSnapshot,
         StatsConnections,

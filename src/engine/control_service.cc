@@ -1,8 +1,10 @@
 #include "engine/control_service.h"
 
+#include <string>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 namespace shardmill::engine {
 
@@ -25,6 +27,9 @@ void ControlService::execute(const ControlRequest& request) {
         case ControlRequest::Kind::Snapshot:
             parts_.snapshot->execute(request.arguments, request.connection);
             break;
+        case ControlRequest::Kind::Stats:
+            report(request);
+            break;
         case ControlRequest::Kind::StatsBatch:
             parts_.batch->stats(request.connection);
             break;
@@ -38,6 +43,13 @@ void ControlService::execute(const ControlRequest& request) {
             parts_.connections->refresh_certs(request.connection, request.no_reply);
             break;
     }
+}
+
+/// What takes too long for a reactor.
+void ControlService::report(const ControlRequest& request) {
+    std::string reply;
+    parts_.statistics->report(request.arguments, base::unix_now(), reply);
+    parts_.replier->reply(request.connection, std::move(reply));
 }
 
 }  // namespace shardmill::engine

@@ -6,6 +6,8 @@
 #include "engine/control_queue.h"
 #include "engine/job_manager.h"
 #include "engine/snapshot_commands.h"
+#include "engine/stats.h"
+#include "net/executor.h"
 
 namespace shardmill::engine {
 
@@ -19,6 +21,8 @@ class ControlService final : public ControlPort {
         BatchCommands* batch = nullptr;
         SnapshotCommands* snapshot = nullptr;
         ConnectionCommands* connections = nullptr;
+        Statistics* statistics = nullptr;
+        net::Replier* replier = nullptr;
     };
     /// Before the first command. What is pointed to outlives the last one.
     void connect(const Parts& parts) noexcept { parts_ = parts; }
@@ -28,6 +32,7 @@ class ControlService final : public ControlPort {
 
  private:
     void execute(const ControlRequest& request);
+    void report(const ControlRequest& request);
 
     Parts parts_;
 };

@@ -46,6 +46,8 @@ class alignas(64) Counters {
         std::atomic<std::uint64_t>& value = values_[static_cast<std::size_t>(counter)];
         value.store(value.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
     }
+    /// What was counted has turned out not to be so.
+    void take_back(Counter counter) noexcept { add(counter, ~std::uint64_t{0}); }
     std::uint64_t get(Counter counter) const noexcept {
         return values_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
     }

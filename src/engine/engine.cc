@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "compute/plugin_loader.h"
+#include "engine/command_context.h"
 #include "engine/loader.h"
 #include "engine/stats_settings.h"
 #include "uring/file.h"
@@ -21,7 +22,10 @@ store::StoreConfig store_config(const config::Config& config) {
             .reactors = config.reactors,
             .item_bytes_max = config.item_bytes_max,
             .evict = config.evict,
-            .large_pages = config.large_pages};
+            .large_pages = config.large_pages,
+            .track_sizes = tracked_sizes(
+                {.item_bytes_max = config.item_bytes_max, .cas_enabled = config.cas_enabled},
+                config.track_sizes)};
 }
 
 std::uint32_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
@@ -33,6 +37,7 @@ Engine::Engine(const config::Config& config)
       started_at_(base::unix_now()),
       workers_count_(config.workers != 0 ? config.workers : cores()),
       settings_(config_),
+      prefixes_(config.prefix_delimiter, config.reactors),
       shards_(store_config(config)),
       counters_(config.reactors),
       registry_(compute::Registry::with_builtins()) {
@@ -40,6 +45,7 @@ Engine::Engine(const config::Config& config)
     providers.shards = &shards_;
     providers.config = &config_;
     providers.settings = &settings_;
+    providers.prefixes = &prefixes_;
     providers.server = &server_counters_;
     for (const Counters& counters : counters_) providers.counters.push_back(&counters);
     providers.started_at = started_at_;
@@ -63,6 +69,7 @@ void Engine::make_executors() {
                             .counters = &counters_[reactor],
                             .statistics = statistics_.get(),
                             .settings = &settings_,
+                            .prefixes = &prefixes_.recorder(reactor),
                             .control = &control_service_,
                             .auth_file = auth_file_.get(),
                             .stop = {}};
@@ -194,7 +201,9 @@ void Engine::connect(Connections connections) {
                               .jobs = jobs_.get(),
                               .batch = batch_commands_.get(),
                               .snapshot = snapshot_commands_.get(),
-                              .connections = connection_commands_.get()});
+                              .connections = connection_commands_.get(),
+                              .statistics = statistics_.get(),
+                              .replier = connections.replier});
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

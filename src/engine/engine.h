@@ -19,6 +19,7 @@
 #include "engine/executor.h"
 #include "engine/job_manager.h"
 #include "engine/job_results.h"
+#include "engine/prefix_stats.h"
 #include "engine/runtime_settings.h"
 #include "engine/scan_driver.h"
 #include "engine/snapshot_commands.h"
@@ -97,6 +98,7 @@ class Engine {
     const base::UnixSeconds started_at_;
     const std::uint32_t workers_count_;
     RuntimeSettings settings_;
+    PrefixStats prefixes_;
     store::ShardSet shards_;
     std::deque<Counters> counters_;
     ServerCounters server_counters_;

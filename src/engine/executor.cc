@@ -1,6 +1,7 @@
 #include "engine/executor.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "base/assert.h"
@@ -31,6 +32,28 @@ std::uint32_t client_flags_of(const protocol::Request& request) noexcept {
     return request.meta.has('F') ? request.meta.client_flags : 0;
 }
 
+/// What `stats detail` counts a command as. As in memcached these are the commands of the classic
+/// and the binary protocol, whatever their outcome; meta commands are none.
+std::optional<PrefixStats::Kind> prefix_kind(protocol::Verb verb) noexcept {
+    using protocol::Verb;
+    switch (verb) {
+        case Verb::Get:
+        case Verb::Gets:
+        case Verb::Gat:
+        case Verb::Gats:
+        case Verb::BinaryGet:
+        case Verb::BinaryTouch:
+        case Verb::BinaryGat:
+            return PrefixStats::Kind::Get;
+        case Verb::Delete:
+        case Verb::BinaryDelete:
+            return PrefixStats::Kind::Delete;
+        default:
+            if (!protocol::has_value(verb) || verb == Verb::MetaSet) return std::nullopt;
+            return PrefixStats::Kind::Set;
+    }
+}
+
 constexpr std::uint32_t shard_of_pin(std::uint64_t pin) noexcept {
     return static_cast<std::uint32_t>(pin >> 32);
 }
@@ -55,6 +78,7 @@ struct RequestExecutor::Impl {
     std::size_t run_on_shard(std::span<Operation> operations, std::size_t begin, std::size_t end,
                              net::ReplyArena& replies) noexcept;
     void run_without_key(Operation& operation, net::ReplyArena& replies) noexcept;
+    void run_detailed(CommandContext& context, Operation& operation) noexcept;
     void mark_pending(std::uint32_t shard) noexcept;
 
     const ExecutorConfig config;
@@ -138,13 +162,18 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
     const std::uint32_t shard = operations[order[begin]].shard;
     const auto guard = shards.lock(shard);
     CommandContext context{*guard, now, *parts.counters, uploads, replies, limits};
+    const bool detailed =
+        parts.prefixes != nullptr && parts.settings->prefix_stats.load(std::memory_order_relaxed);
     const std::size_t text_before = replies.text.size();
     std::size_t value_bytes = 0;
     while (begin != end && replies.text.size() - text_before + value_bytes < kBytesPerLock) {
         Operation& operation = operations[order[begin++]];
         const protocol::Verb verb = operation.request->verb;
         operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
-        key_command(verb)(context, operation);
+        if (detailed) [[unlikely]]
+            run_detailed(context, operation);
+        else
+            key_command(verb)(context, operation);
         operation.reply_end = static_cast<std::uint32_t>(replies.text.size());
         if (protocol::has_value(verb)) {
             value_bytes += operation.request->value.size();
@@ -152,6 +181,19 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
         }
     }
     return begin;
+}
+
+/// Runs a command and counts it for its key's prefix.
+void RequestExecutor::Impl::run_detailed(CommandContext& context, Operation& operation) noexcept {
+    const auto hits = [this] {
+        return parts.counters->get(Counter::GetHits) + parts.counters->get(Counter::TouchHits);
+    };
+    const protocol::Verb verb = operation.request->verb;
+    const std::uint64_t hits_before = hits();
+    key_command(verb)(context, operation);
+    if (const auto kind = prefix_kind(verb)) {
+        parts.prefixes->count(operation.key, *kind, hits() != hits_before);
+    }
 }
 
 void RequestExecutor::Impl::run_without_key(Operation& operation,

@@ -31,12 +31,13 @@ struct ExecutorConfig {
 /// What an executor works with. Everything pointed to outlives it.
 struct ExecutorParts {
     store::ShardSet* shards = nullptr;
-    Counters* counters = nullptr;             // this executor's own
-    Statistics* statistics = nullptr;         // shared by all
-    RuntimeSettings* settings = nullptr;      // shared by all
-    ControlPort* control = nullptr;           // nullptr: batch and snapshot commands are refused
-    const AuthFile* auth_file = nullptr;      // nullptr: nobody logs in to the text protocol
-    std::function<void(bool graceful)> stop;  // what `shutdown` does; empty: not enabled (no -A)
+    Counters* counters = nullptr;               // this executor's own
+    Statistics* statistics = nullptr;           // shared by all
+    RuntimeSettings* settings = nullptr;        // shared by all
+    PrefixStats::Recorder* prefixes = nullptr;  // this executor's own; nullptr: nothing is recorded
+    ControlPort* control = nullptr;             // nullptr: batch and snapshot commands are refused
+    const AuthFile* auth_file = nullptr;        // nullptr: nobody logs in to the text protocol
+    std::function<void(bool graceful)> stop;    // what `shutdown` does; empty: not enabled (no -A)
 };
 
 /// Executes a turn's requests on the shards: operations are grouped by shard, every shard touched

@@ -5,7 +5,7 @@ namespace shardmill::engine {
 std::expected<std::optional<store::Handle>, store::StoreError> touch_item(
     CommandContext& context, const net::Operation& operation, base::UnixSeconds deadline) noexcept {
     context.count(Counter::CmdTouch);
-    const auto found = context.shard.find(hashed_key(operation), context.now);
+    const auto found = find_item(context, operation);
     if (!found) {
         context.count(Counter::TouchMisses);
         return std::nullopt;
@@ -22,7 +22,7 @@ std::expected<std::optional<store::Handle>, store::StoreError> touch_item(
 
 DeleteOutcome delete_item(CommandContext& context, const net::Operation& operation,
                           std::uint64_t compare_cas) noexcept {
-    const auto found = context.shard.find(hashed_key(operation), context.now);
+    const auto found = find_item(context, operation);
     if (!found) {
         context.count(Counter::DeleteMisses);
         return DeleteOutcome::NotFound;

@@ -11,23 +11,16 @@
 /// What commands of all dialects do to one item, and count. The replies are the commands' own.
 namespace shardmill::engine {
 
-inline void count_get_miss(const CommandContext& context, store::Shard::Miss why) noexcept {
-    context.count(Counter::GetMisses);
-    if (why == store::Shard::Miss::Expired) context.count(Counter::GetExpired);
-    if (why == store::Shard::Miss::Flushed) context.count(Counter::GetFlushed);
-}
-
 /// A get: the item, if it is there, with this access noted.
 inline std::optional<store::Handle> get_item(CommandContext& context,
                                              const net::Operation& operation) noexcept {
     context.count(Counter::CmdGet);
-    store::Shard::Miss why{};
-    auto found = context.shard.find(hashed_key(operation), context.now, &why);
+    auto found = find_item(context, operation);
     if (found) [[likely]] {
         context.count(Counter::GetHits);
         context.shard.bump(*found, context.now);
     } else {
-        count_get_miss(context, why);
+        context.count(Counter::GetMisses);
     }
     return found;
 }

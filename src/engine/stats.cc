@@ -1,89 +1,14 @@
 #include "engine/stats.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 
 #include "base/assert.h"
-#include "engine/command_context.h"
 #include "engine/stats_tables.h"
-#include "protocol/reply.h"
-#include "protocol/request.h"
 
 namespace shardmill::engine {
 
 namespace {
-
-using protocol::append_stat;
-using protocol::replies::kEnd;
-
-void append_lines(std::string& reply, std::string_view prefix, std::span<const StatLine> lines,
-                  const StatTotals& totals) {
-    for (const StatLine& line : lines) {
-        if (!line.is_shown(totals)) continue;
-        append_stat(reply, fmt::format("{}{}", prefix, line.name), line.value(totals));
-    }
-}
-
-void report_general(Statistics& statistics, base::UnixSeconds now, std::string& reply) {
-    append_lines(reply, "", general_lines(), statistics.totals(now));
-    reply.append(kEnd);
-}
-
-void report_reset(Statistics& statistics, base::UnixSeconds, std::string& reply) {
-    statistics.reset();
-    reply.append(protocol::replies::kReset);
-}
-
-void report_settings(Statistics& statistics, base::UnixSeconds, std::string& reply) {
-    const StatsProviders& providers = statistics.providers();
-    for (const auto& [name, value] : providers.settings_lines) {
-        if (name == "maxbytes") {
-            append_stat(reply, name, providers.shards->memory_limit());
-        } else {
-            append_stat(reply, name, present_setting(*providers.settings, name).value_or(value));
-        }
-    }
-    reply.append(kEnd);
-}
-
-void report_items(Statistics& statistics, base::UnixSeconds now, std::string& reply) {
-    const StatTotals totals = statistics.totals(now);
-    if (totals.store.items != 0) {
-        append_lines(reply, fmt::format("items:{}:", kItemClass), item_lines(), totals);
-    }
-    reply.append(kEnd);
-}
-
-void report_slabs(Statistics& statistics, base::UnixSeconds now, std::string& reply) {
-    const StatTotals totals = statistics.totals(now);
-    append_lines(reply, fmt::format("{}:", kItemClass), slab_lines(), totals);
-    append_stat(reply, "active_slabs", std::uint64_t{1});
-    append_stat(reply, "total_malloced", totals.store.segment_bytes);
-    reply.append(kEnd);
-}
-
-void report_sizes(Statistics&, base::UnixSeconds, std::string& reply) {
-    append_stat(reply, "sizes_status", "disabled");
-    reply.append(kEnd);
-}
-
-/// Connections belong to their reactors, which are not stopped to be asked about them.
-void report_connections(Statistics&, base::UnixSeconds, std::string& reply) { reply.append(kEnd); }
-
-struct Topic {
-    std::string_view name;
-    bool may_be_abbreviated;
-    void (*report)(Statistics&, base::UnixSeconds, std::string&);
-};
-
-// The order decides what an ambiguous abbreviation means.
-constexpr Topic kTopics[] = {
-    {"reset", true, report_reset},       {"settings", true, report_settings},
-    {"conns", true, report_connections}, {"items", false, report_items},
-    {"slabs", false, report_slabs},      {"sizes", false, report_sizes},
-};
 
 /// A figure of the connections: where it is counted, where it is summed, and whether it counts from
 /// zero again after `stats reset` or is the present.
@@ -131,10 +56,13 @@ void add(store::ShardStats& sum, const store::ShardStats& part) noexcept {
         &store::ShardStats::evictions,
         &store::ShardStats::evicted_unfetched,
         &store::ShardStats::evicted_active,
+        &store::ShardStats::evicted_nonzero,
         &store::ShardStats::expired_unfetched,
         &store::ShardStats::reclaimed,
         &store::ShardStats::crawler_reclaimed,
+        &store::ShardStats::direct_reclaims,
         &store::ShardStats::moved_items,
+        &store::ShardStats::promoted_items,
         &store::ShardStats::moved_bytes,
         &store::ShardStats::out_of_memory,
         &store::ShardStats::segments,
@@ -145,6 +73,9 @@ void add(store::ShardStats& sum, const store::ShardStats& part) noexcept {
     };
     for (const auto member : kMembers) sum.*member += part.*member;
     sum.index_growing |= part.index_growing;
+    if (part.evicted_at < sum.evicted_at) return;
+    sum.evicted_at = part.evicted_at;
+    sum.evicted_age = part.evicted_age;
 }
 
 }  // namespace
@@ -152,17 +83,6 @@ void add(store::ShardStats& sum, const store::ShardStats& part) noexcept {
 Statistics::Statistics(StatsProviders providers) : providers_(std::move(providers)) {
     SHARDMILL_ASSERT(providers_.shards != nullptr && providers_.config != nullptr);
     SHARDMILL_ASSERT(providers_.settings != nullptr && providers_.server != nullptr);
-}
-
-void Statistics::report(std::string_view arguments, base::UnixSeconds now, std::string& reply) {
-    const std::string_view name = protocol::next_key(arguments);
-    if (name.empty()) return report_general(*this, now, reply);
-    for (const Topic& topic : kTopics) {
-        const bool named =
-            topic.may_be_abbreviated ? topic.name.starts_with(name) : topic.name == name;
-        if (named) return topic.report(*this, now, reply);
-    }
-    reply.append(protocol::replies::kError);
 }
 
 std::vector<Stat> Statistics::general(base::UnixSeconds now) {
@@ -176,14 +96,17 @@ std::vector<Stat> Statistics::general(base::UnixSeconds now) {
 
 StatTotals Statistics::totals(base::UnixSeconds now) {
     const ServerCounters& server = *providers_.server;
+    std::uint32_t tail_age = 0;
+    const store::ShardStats store = sum_shards(now, &tail_age);
     StatTotals totals{.config = providers_.config,
                       .settings = providers_.settings,
                       .counters = sum_counters(),
                       .server = server_counters(),
                       .connections = sum_connections(),
-                      .store = sum_shards(),
+                      .store = store,
                       .log_watchers = server.log_watchers,
                       .lru_crawler_running = server.lru_crawler_running,
+                      .tail_age = tail_age,
                       .shards = providers_.shards->size(),
                       .memory_limit = providers_.shards->memory_limit(),
                       .charged_bytes = providers_.shards->charged_bytes(),
@@ -206,6 +129,7 @@ void Statistics::reset() {
     for (std::uint32_t shard = 0; shard < providers_.shards->size(); ++shard) {
         providers_.shards->lock(shard)->reset_stats();
     }
+    if (providers_.prefixes != nullptr) providers_.prefixes->clear();
     const CounterValues counters = sum_counters();
     const ServerValues server = server_counters();
     const ConnectionTotals connections = sum_connections();
@@ -244,10 +168,14 @@ ConnectionTotals Statistics::sum_connections() const noexcept {
     return sums;
 }
 
-store::ShardStats Statistics::sum_shards() const noexcept {
+/// Whoever asks waits for each shard as a request would, and holds it for a copy of its figures.
+store::ShardStats Statistics::sum_shards(base::UnixSeconds now,
+                                         std::uint32_t* tail_age) const noexcept {
     store::ShardStats sum;
-    for (std::uint32_t shard = 0; shard < providers_.shards->size(); ++shard) {
-        add(sum, providers_.shards->lock(shard)->stats());
+    for (std::uint32_t id = 0; id < providers_.shards->size(); ++id) {
+        const auto shard = providers_.shards->lock(id);
+        add(sum, shard->stats());
+        if (tail_age != nullptr) *tail_age = std::max(*tail_age, shard->tail_age(now));
     }
     return sum;
 }

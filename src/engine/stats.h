@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "engine/counters.h"
+#include "engine/prefix_stats.h"
 #include "engine/runtime_settings.h"
 #include "engine/stats_totals.h"
 #include "net/executor.h"
@@ -21,7 +22,8 @@ namespace shardmill::engine {
 struct StatsProviders {
     store::ShardSet* shards = nullptr;
     const config::Config* config = nullptr;
-    const RuntimeSettings* settings = nullptr;
+    RuntimeSettings* settings = nullptr;
+    PrefixStats* prefixes = nullptr;  // nullptr: there are none
     const ServerCounters* server = nullptr;
     std::vector<const Counters*> counters;                    // one per executor
     std::vector<const net::ConnectionCounters*> connections;  // one per reactor
@@ -51,9 +53,13 @@ class Statistics {
         providers_.listening = listening;
     }
 
-    /// Appends the whole reply of `stats <arguments>` to `reply`: the lines and END, RESET, or
-    /// ERROR. The sub-commands answered by the control plane (batch, snapshot) are not known here.
+    /// Appends the whole reply of `stats <arguments>` to `reply`: the lines and END, RESET, OK or
+    /// an error. The sub-commands answered by the control plane (batch, snapshot) are not known
+    /// here.
     void report(std::string_view arguments, base::UnixSeconds now, std::string& reply);
+
+    /// True where the report takes so long that it should not be made on a reactor.
+    static bool is_long_report(std::string_view arguments) noexcept;
 
     /// The figures of plain `stats`, for other ways of showing them.
     std::vector<Stat> general(base::UnixSeconds now);
@@ -66,7 +72,7 @@ class Statistics {
     void reset();
 
     /// Segments of all shards: the pages that slab commands speak of.
-    std::uint64_t segments() const noexcept { return sum_shards().segments; }
+    std::uint64_t segments() const noexcept { return sum_shards(0).segments; }
 
     const StatsProviders& providers() const noexcept { return providers_; }
 
@@ -74,7 +80,8 @@ class Statistics {
     CounterValues sum_counters() const noexcept;
     ServerValues server_counters() const noexcept;
     ConnectionTotals sum_connections() const noexcept;
-    store::ShardStats sum_shards() const noexcept;
+    store::ShardStats sum_shards(base::UnixSeconds now,
+                                 std::uint32_t* tail_age = nullptr) const noexcept;
 
     StatsProviders providers_;
     std::mutex baseline_mutex_;  // held for copies of the baselines only

@@ -18,7 +18,6 @@ namespace {
 using store::ShardStats;
 
 std::string zero(const StatTotals&) { return "0"; }
-std::string one(const StatTotals&) { return "1"; }
 std::string none(const StatTotals&) { return "none"; }
 
 template <Counter kCounter>
@@ -72,9 +71,27 @@ std::string index_power(const StatTotals& totals) {
 std::string index_growing(const StatTotals& totals) {
     return totals.store.index_growing ? "1" : "0";
 }
-std::string segment_bytes(const StatTotals& totals) {
-    const auto& figures = totals.store;
-    return fmt::to_string(figures.segments == 0 ? 0 : figures.segment_bytes / figures.segments);
+/// The one class of slabs: a page is a segment, a chunk is as large as the mean item.
+struct SlabFigures {
+    explicit SlabFigures(const ShardStats& figures)
+        : pages(std::max<std::uint64_t>(figures.segments, 1)),
+          chunk_bytes(std::max<std::uint64_t>(
+              figures.items == 0 ? 0 : (figures.item_bytes - 1) / figures.items + 1, 1)),
+          per_page(std::max<std::uint64_t>(figures.segment_bytes / pages / chunk_bytes, 1)),
+          total(std::max(pages * per_page, figures.items)) {}
+    std::uint64_t pages, chunk_bytes, per_page, total;
+};
+template <auto kMember>
+std::string slab(const StatTotals& totals) {
+    return fmt::to_string(SlabFigures(totals.store).*kMember);
+}
+std::string free_chunks(const StatTotals& totals) {
+    return fmt::to_string(SlabFigures(totals.store).total - totals.store.items);
+}
+
+/// Items that moved without having been hit.
+std::string moved_within(const StatTotals& totals) {
+    return fmt::to_string(totals.store.moved_items - totals.store.promoted_items);
 }
 std::string used_percent(const StatTotals& totals) {
     const double limit = static_cast<double>(totals.memory_limit);
@@ -191,9 +208,9 @@ constexpr StatLine kGeneral[] = {
     {"crawler_items_checked", count_once<ServerCounter::CrawlerItemsChecked>},
     {"lrutail_reflocked", zero},
     {"moves_to_cold", zero, has_maintainer},
-    {"moves_to_warm", zero, has_maintainer},
-    {"moves_within_lru", store<&ShardStats::moved_items>, has_maintainer},
-    {"direct_reclaims", zero, has_maintainer},
+    {"moves_to_warm", store<&ShardStats::promoted_items>, has_maintainer},
+    {"moves_within_lru", moved_within, has_maintainer},
+    {"direct_reclaims", store<&ShardStats::direct_reclaims>, has_maintainer},
     {"lru_bumps_dropped", zero, has_maintainer},
     {"shardmill_version", server_version},
     {"shards", field<&StatTotals::shards>},
@@ -215,11 +232,11 @@ constexpr StatLine kItems[] = {
     {"number_temp", zero, has_temporary_lru},
     {"age_hot", zero, has_maintainer},
     {"age_warm", zero, has_maintainer},
-    {"age", zero},
+    {"age", field<&StatTotals::tail_age>},
     {"mem_requested", store<&ShardStats::item_bytes>},
     {"evicted", store<&ShardStats::evictions>},
-    {"evicted_nonzero", zero},
-    {"evicted_time", zero},
+    {"evicted_nonzero", store<&ShardStats::evicted_nonzero>},
+    {"evicted_time", store<&ShardStats::evicted_age>},
     {"outofmemory", store<&ShardStats::out_of_memory>},
     {"tailrepairs", zero},
     {"reclaimed", store<&ShardStats::reclaimed>},
@@ -230,9 +247,9 @@ constexpr StatLine kItems[] = {
     {"crawler_items_checked", count_once<ServerCounter::CrawlerItemsChecked>},
     {"lrutail_reflocked", zero},
     {"moves_to_cold", zero, has_maintainer},
-    {"moves_to_warm", zero, has_maintainer},
-    {"moves_within_lru", store<&ShardStats::moved_items>, has_maintainer},
-    {"direct_reclaims", zero, has_maintainer},
+    {"moves_to_warm", store<&ShardStats::promoted_items>, has_maintainer},
+    {"moves_within_lru", moved_within, has_maintainer},
+    {"direct_reclaims", store<&ShardStats::direct_reclaims>, has_maintainer},
     {"hits_to_hot", zero, has_maintainer},
     {"hits_to_warm", zero, has_maintainer},
     {"hits_to_cold", count<Counter::GetHits>, has_maintainer},
@@ -240,12 +257,12 @@ constexpr StatLine kItems[] = {
 };
 
 constexpr StatLine kSlabs[] = {
-    {"chunk_size", segment_bytes},
-    {"chunks_per_page", one},
+    {"chunk_size", slab<&SlabFigures::chunk_bytes>},
+    {"chunks_per_page", slab<&SlabFigures::per_page>},
     {"total_pages", store<&ShardStats::segments>},
-    {"total_chunks", store<&ShardStats::segments>},
-    {"used_chunks", store<&ShardStats::segments>},
-    {"free_chunks", zero},
+    {"total_chunks", slab<&SlabFigures::total>},
+    {"used_chunks", store<&ShardStats::items>},
+    {"free_chunks", free_chunks},
     {"free_chunks_end", zero},
     {"get_hits", count<Counter::GetHits>},
     {"cmd_set", count<Counter::CmdSet>},

@@ -47,6 +47,7 @@ struct StatTotals {
     store::ShardStats store;  // of all shards
     std::uint64_t log_watchers = 0;
     std::uint64_t lru_crawler_running = 0;
+    std::uint32_t tail_age = 0;  // seconds: the oldest last access at the end of any shard's queues
     std::uint32_t shards = 0;
     std::uint64_t memory_limit = 0;  // bytes
     std::uint64_t charged_bytes = 0;

@@ -97,6 +97,7 @@ Verdict judge_present(const CommandContext& context, const StoreOrder& order,
         return Verdict::Replace;
     }
     if (order.accept_older && order.compare_cas != 0 && order.compare_cas < cas) {
+        context.count(Counter::CasHits);
         return Verdict::ReplaceStale;
     }
     context.count(Counter::CasBadval);
@@ -108,7 +109,7 @@ StoreResult refuse(CommandContext& context, const net::Operation& operation,
     const bool too_large = error == StoreError::TooLarge;
     context.count(too_large ? Counter::StoreTooLarge : Counter::StoreNoMemory);
     if (order.unlink_on_refusal) {
-        const auto old = context.shard.find(hashed_key(operation), context.now);
+        const auto old = find_item(context, operation);
         if (old) context.shard.erase(*old);
     }
     return {too_large ? StoreOutcome::TooLarge : StoreOutcome::NoMemory, {}};
@@ -148,7 +149,7 @@ StoreResult store_item(CommandContext& context, net::Operation& operation,
     context.count(Counter::CmdSet);
     if (request.bad_data_chunk) return {StoreOutcome::BadData, {}};
 
-    const auto found = context.shard.find(hashed_key(operation), context.now);
+    const auto found = find_item(context, operation);
     const Verdict verdict =
         found ? judge_present(context, order, *found) : judge_missing(context, order);
     store::NewItem item{.key = hashed_key(operation),
@@ -181,7 +182,11 @@ StoreResult store_item(CommandContext& context, net::Operation& operation,
             stored = value.store_as(item, found ? &*found : nullptr);
             break;
     }
-    if (!stored) return refuse(context, operation, order, stored.error());
+    if (!stored) {
+        // Only a set that has found room for its value counts as one.
+        if (verdict != Verdict::Join) context.counters.take_back(Counter::CmdSet);
+        return refuse(context, operation, order, stored.error());
+    }
     return {StoreOutcome::Stored, *stored};
 }
 

@@ -177,7 +177,8 @@ struct Request {
     std::string_view arguments;  // verbs without a key: the rest of the line, trimmed; BinaryStat:
                                  // what is asked for
     std::string_view payload;    // batch with payload=: the text that followed the line
-    std::string_view error;      // Invalid: the whole reply, static text; empty: none (noreply)
+    std::string_view error;      // Invalid: the whole reply, static text; empty: none (noreply);
+                                 // FlushAll: the reply if it is allowed at all; empty: it is right
     char decoded_key[256];       // storage behind `key` where binary_key
     MetaFlags meta;              // Meta* verbs
     BinaryFields binary;         // Binary* verbs

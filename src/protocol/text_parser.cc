@@ -275,10 +275,12 @@ ParseResult parse_verbosity(const TextLine& line, const Tokens& tokens, Request&
 
 ParseResult parse_flush_all(const TextLine& line, const Tokens& tokens, Request& request) noexcept {
     request.exptime = 0;
+    request.error = {};
     if (tokens.count() == (request.no_reply ? 2u : 1u)) return complete(line);
     const auto exptime = parse_i32(tokens[1]);
-    if (!exptime) return invalid_unless_quiet(line, request, replies::kBadExptime);
-    request.exptime = *exptime;
+    // The executor has its say first: what is forbidden is not checked, and what is wrong counts.
+    if (!exptime) request.error = replies::kBadExptime;
+    request.exptime = exptime.value_or(0);
     return complete(line);
 }
 

@@ -135,6 +135,13 @@ class Index {
     /// hours.
     void refresh_stamps(std::uint32_t page, std::uint32_t now) noexcept;
 
+    /// All places there are for a slot, and the word in one of them (0: it is free).
+    std::uint64_t places() const noexcept { return slots() + kOverflowSlots; }
+    std::uint64_t word_at(std::uint64_t place) const noexcept {
+        if (place >= slots()) return overflow_[place - slots()].slot;
+        return reinterpret_cast<const std::uint64_t*>(memory_)[place];
+    }
+
     std::uint64_t count() const noexcept { return count_; }
     std::uint32_t pages() const noexcept { return new_pages_.load(std::memory_order_relaxed); }
     std::uint32_t pages_max() const noexcept { return pages_max_; }

@@ -86,6 +86,7 @@ Shard::Shard(std::uint32_t id, SegmentPool& pool, const ShardConfig& config)
       pool_(pool),
       index_(pool, index_pages_max(config, pool)),
       ghost_(pool, std::uint64_t{index_.pages_max()} * Index::kSlotsPerPage) {
+    if (config.track_sizes) sizes_ = std::make_unique<SizeHistogram>(*config.track_sizes);
     held_.reserve(pool.units());  // Never grows under the lock; untouched, it costs no memory.
 }
 
@@ -133,7 +134,7 @@ std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss*
     Handle handle = handle_for(slot, now);
     if (handle.view.expired(now)) [[unlikely]] {
         if (why != nullptr) *why = Miss::Expired;
-        drop_expired(handle);
+        erase(handle);
         return std::nullopt;
     }
     if (flushing_ && flushed(meta(handle.segment))) [[unlikely]] {
@@ -153,12 +154,6 @@ void Shard::bump(const Handle& handle, std::uint32_t now) noexcept {
     if (bumped != word) Index::store(handle.slot, bumped);
 }
 
-void Shard::drop_expired(const Handle& handle) noexcept {
-    if (!handle.fetched_before) ++stats_.expired_unfetched;
-    ++stats_.reclaimed;
-    erase(handle);
-}
-
 void Shard::erase(const Handle& handle) noexcept {
     index_.erase(handle.slot);
     kill({handle.segment, handle.offset}, handle.view.bytes);
@@ -167,6 +162,8 @@ void Shard::erase(const Handle& handle) noexcept {
 void Shard::kill(Place place, std::uint32_t bytes) noexcept {
     Segment& segment = meta(place.segment);
     SHARDMILL_DASSERT(segment.live_items > 0 && segment.live_bytes >= bytes);
+    if (sizes_) [[unlikely]]
+        sizes_->remove(view_at(place));
     segment.live_bytes -= bytes;
     --segment.live_items;
     stats_.item_bytes -= bytes;
@@ -203,7 +200,11 @@ bool Shard::can_overwrite(const NewItem& item, const Handle& existing,
 /// Writes the new version over the old one and a dead item over what is left of it.
 void Shard::overwrite(const NewItem& item, const Handle& existing, std::uint32_t word,
                       std::uint32_t bytes, std::uint32_t now) noexcept {
+    if (sizes_) [[unlikely]]
+        sizes_->remove(existing.view);
     write_item(existing.item, word, item, static_cast<std::uint32_t>(value_bytes_of(item)));
+    if (sizes_) [[unlikely]]
+        sizes_->add(view_at({existing.segment, existing.offset}));
     Segment& segment = meta(existing.segment);
     note_exptime(existing.segment, item.exptime, now);
     const std::uint32_t left = existing.view.bytes - bytes;
@@ -279,6 +280,8 @@ Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
     note_exptime(place.segment, view.exptime, now);
     stats_.item_bytes += view.bytes;
     ++stats_.total_items;
+    if (sizes_) [[unlikely]]
+        sizes_->add(view);
     SlotRef slot;
     if (existing != nullptr) {
         slot = existing->slot;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "store/index.h"
 #include "store/item.h"
 #include "store/segment_pool.h"
+#include "store/size_histogram.h"
 
 namespace shardmill::store {
 
@@ -66,11 +68,14 @@ struct ShardStats {
     std::uint64_t total_items = 0;  // ever stored
     std::uint64_t evictions = 0;    // live items dropped for space
     std::uint64_t evicted_unfetched = 0;
-    std::uint64_t evicted_active = 0;  // dropped although hit since the last chance
+    std::uint64_t evicted_active = 0;   // dropped although hit since the last chance
+    std::uint64_t evicted_nonzero = 0;  // dropped before their deadline
     std::uint64_t expired_unfetched = 0;
     std::uint64_t reclaimed = 0;          // expired items whose space was taken back by a write
     std::uint64_t crawler_reclaimed = 0;  // the same by housekeeping
+    std::uint64_t direct_reclaims = 0;    // segments that writes had to empty first
     std::uint64_t moved_items = 0;        // copied by reclaiming
+    std::uint64_t promoted_items = 0;     // of those, to the main queue because they were hit
     std::uint64_t moved_bytes = 0;
     std::uint64_t out_of_memory = 0;
     std::uint64_t segments = 0;
@@ -80,6 +85,8 @@ struct ShardStats {
     std::uint64_t index_slots = 0;
     std::uint64_t ghost_bytes = 0;  // memory of evicted keys
     std::uint64_t ghost_hits = 0;   // keys that came back while they were remembered
+    std::uint32_t evicted_at = 0;   // unix seconds of the last eviction
+    std::uint32_t evicted_age = 0;  // seconds since the last access of what it dropped
     bool index_growing = false;
 };
 
@@ -90,6 +97,7 @@ struct ShardConfig {
     /// What a hit counts for: size to the power of this. 0: eviction keeps the share of requests
     /// high that hit, 1: the share of bytes, between: a compromise.
     double hit_weight = 0;
+    std::optional<SizeHistogram::Sizes> track_sizes = {};  // keep a histogram of sizes
 };
 
 /// One shard: an index over a log of segments. Plain single-threaded code; every call is made under
@@ -176,6 +184,35 @@ class Shard {
 
     ShardStats stats() const noexcept;
     void reset_stats() noexcept;
+
+    /// To the statistics, the item that was just put is an old one with a change, not another one
+    /// stored.
+    void count_as_change() noexcept { --stats_.total_items; }
+
+    /// Seconds since the last access of what is at the end of the queues, the longest of all; of
+    /// each only the first few items are looked at.
+    std::uint32_t tail_age(std::uint32_t now) noexcept;
+
+    /// nullptr unless track_sizes is set.
+    const SizeHistogram* sizes() const noexcept { return sizes_.get(); }
+
+    /// Shows live items in no particular order: the places from `cursor` on (0: the first),
+    /// `places_max` of them, the rest in further calls. Returns where to go on, 0 after the last
+    /// one. The shard may change between the calls; what is stored or dropped meanwhile is seen or
+    /// not, and an item may come twice while the index grows.
+    template <typename Visit>
+    std::uint64_t walk(std::uint64_t cursor, std::uint64_t places_max, std::uint32_t now,
+                       Visit&& visit) const {
+        const std::uint64_t end = std::min(cursor + places_max, index_.places());
+        for (; cursor < end; ++cursor) {
+            const std::uint64_t word = index_.word_at(cursor);
+            if (word == 0) continue;
+            const Place place = place_of(Slot::location(word));
+            const ItemView item = view_at(place);
+            if (!item.expired(now) && !flushed(meta(place.segment))) visit(item);
+        }
+        return end < index_.places() ? end : 0;
+    }
     std::uint32_t id() const noexcept { return id_; }
 
  private:
@@ -243,7 +280,6 @@ class Shard {
                                               std::uint32_t now) noexcept;
     bool make_index_room(std::uint32_t now) noexcept;
     void kill(Place place, std::uint32_t bytes) noexcept;
-    void drop_expired(const Handle& handle) noexcept;
 
     // shard_space.cc: segments and queues
     std::expected<Place, StoreError> allocate(std::uint32_t bytes, QueueId queue,
@@ -339,6 +375,8 @@ class Shard {
     std::uint32_t growth_pace_ = 0;
     std::uint32_t stamp_page_ = 0;
     std::uint32_t stamp_sweep_at_ = 0;
+    bool housekeeping_ = false;             // what is dropped is dropped by housekeeping
+    std::unique_ptr<SizeHistogram> sizes_;  // nullptr: nobody wants to know
     mutable ShardStats stats_;
 };
 

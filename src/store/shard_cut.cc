@@ -161,7 +161,9 @@ bool Shard::housekeep(std::uint32_t now) noexcept {
     std::uint32_t found = flushing_ ? flushed_segment() : kNoSegment;
     if (found == kNoSegment) found = expired_segment(kHousekeepingLooks, kNoSegment, now);
     if (found != kNoSegment) {
+        housekeeping_ = true;
         reclaim(found, Retain::All, now);
+        housekeeping_ = false;
     } else if (flushing_) {
         flushing_ = std::ranges::any_of(held_, [this](std::uint32_t id) {
             return meta(id).state == SegmentState::Sealed && flushed(meta(id));

@@ -151,17 +151,42 @@ std::uint32_t Shard::victim(std::uint32_t protect, std::uint32_t now) noexcept {
     return best;
 }
 
+std::uint32_t Shard::tail_age(std::uint32_t now) noexcept {
+    constexpr std::uint32_t kLooks = 16;
+    std::uint32_t oldest = 0;
+    for (const Queue& from : queues_) {
+        const std::uint32_t id = from.oldest != kNoSegment ? from.oldest : from.open;
+        if (id == kNoSegment) continue;
+        for (std::uint32_t offset = 0, look = 0; offset < meta(id).fill && look < kLooks; ++look) {
+            const Place place{id, offset};
+            const ItemView item = view_at(place);
+            offset += item.bytes;
+            if (item.header.has(ItemHeader::kDead)) continue;
+            const SlotRef slot = index_.find_location(base::hash_key(item.key), location(place));
+            if (slot == nullptr) continue;  // Died while a scan held the segment.
+            oldest = std::max(oldest, stamp_age(Slot::stamp(*slot), now));
+            break;
+        }
+    }
+    return oldest;
+}
+
 void Shard::drop_from(std::uint32_t from, const ItemView& item, std::uint64_t hash, SlotRef slot,
                       std::uint32_t now) noexcept {
     const std::uint64_t word = *slot;
     const bool fetched = Slot::frequency(word) != 0 || item.header.has(ItemHeader::kHit);
+    if (sizes_) [[unlikely]]
+        sizes_->remove(item);
     if (item.expired(now)) {
-        ++stats_.crawler_reclaimed;
+        ++(housekeeping_ ? stats_.crawler_reclaimed : stats_.reclaimed);
         stats_.expired_unfetched += !fetched;
     } else if (!flushed(meta(from))) {
         ++stats_.evictions;
         stats_.evicted_unfetched += !fetched;
         stats_.evicted_active += Slot::frequency(word) != 0;
+        stats_.evicted_nonzero += item.exptime != 0;
+        stats_.evicted_at = now;
+        stats_.evicted_age = stamp_age(Slot::stamp(word), now);
         ghost_.remember(hash, index_.count());
     }
     index_.erase(slot);
@@ -232,12 +257,14 @@ bool Shard::relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Ret
     Index::store(slot, Slot::make(Slot::tag(word), frequency, Slot::stamp(word), location(place)));
     stats_.item_bytes += bytes - item.bytes;
     ++stats_.moved_items;
+    stats_.promoted_items += !cleaning;
     stats_.moved_bytes += bytes;
     return true;
 }
 
 bool Shard::reclaim(std::uint32_t id, Retain retain, std::uint32_t now) noexcept {
     Segment& segment = meta(id);
+    stats_.direct_reclaims += !housekeeping_;
     segment.state = SegmentState::Reclaiming;  // Nothing may free it while it is walked.
     struct Candidate {
         std::uint32_t offset;

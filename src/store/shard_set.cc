@@ -53,7 +53,8 @@ ShardSet::ShardSet(const StoreConfig& config)
     }
     for (std::uint32_t id = 0; id < count_; ++id) {
         entries_.push_back(std::make_unique<Entry>(
-            id, *pools_[id % pools], ShardConfig{share, config.evict, config.hit_weight}));
+            id, *pools_[id % pools],
+            ShardConfig{share, config.evict, config.hit_weight, config.track_sizes}));
     }
 }
 

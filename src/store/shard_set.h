@@ -19,10 +19,11 @@ struct StoreConfig {
     std::uint32_t shards =
         0;  // power of two up to 1024; 0: about four per reactor, none under 16 MiB
     std::uint32_t reactors = 4;
-    std::uint64_t item_bytes_max = 1u << 20;  // -I
-    bool evict = true;                        // false: -M
-    bool large_pages = false;                 // -L: for items, if the kernel has them
-    double hit_weight = 0;                    // see ShardConfig
+    std::uint64_t item_bytes_max = 1u << 20;               // -I
+    bool evict = true;                                     // false: -M
+    bool large_pages = false;                              // -L: for items, if the kernel has them
+    double hit_weight = 0;                                 // see ShardConfig
+    std::optional<SizeHistogram::Sizes> track_sizes = {};  // see ShardConfig
 };
 
 /// All shards of a server with their locks. Shared by all reactors.

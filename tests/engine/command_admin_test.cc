@@ -42,7 +42,12 @@ TEST(CommandAdminTest, SimpleCommandsAnswer) {
 TEST(CommandAdminTest, ShutdownTellsTheServerToStop) {
     std::optional<bool> graceful;
     CommandServer server({.stop = [&graceful](bool value) { graceful = value; }});
-    server.expect({{"shutdown now\r\n", "CLIENT_ERROR invalid shutdown mode\r\n"}});
+    server.expect({
+        {"shutdown now\r\n", "CLIENT_ERROR invalid shutdown mode\r\n"},
+        {"shutdown gracefully\r\n", "CLIENT_ERROR invalid shutdown mode\r\n"},
+        {"shutdown graceful now\r\n", "CLIENT_ERROR invalid shutdown mode\r\n"},
+        {"shutdown noreply\r\n", ""},
+    });
     EXPECT_FALSE(graceful.has_value());
     server.expect({{"shutdown\r\n", ""}});
     EXPECT_EQ(graceful, false);
@@ -71,7 +76,7 @@ TEST(CommandAdminTest, FlushAllTakesWhatWasThereAndNothingSetAfterwards) {
         {"flush_all 0\r\n", "OK\r\n"},
         {"flush_all x\r\n", "CLIENT_ERROR invalid exptime argument\r\n"},
     });
-    EXPECT_EQ(server.stat("cmd_flush"), 4u);
+    EXPECT_EQ(server.stat("cmd_flush"), 5u);  // the wrong one, too
 }
 
 TEST(CommandAdminTest, FlushAllWithADelayWaits) {
@@ -98,9 +103,11 @@ TEST(CommandAdminTest, FlushAllCanBeForbidden) {
     server.expect({
         {"set a 0 0 1\r\nx\r\n", "STORED\r\n"},
         {"flush_all\r\n", "CLIENT_ERROR flush_all not allowed\r\n"},
+        {"flush_all x\r\n", "CLIENT_ERROR flush_all not allowed\r\n"},
+        {"flush_all noreply\r\n", ""},
         {"get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n"},
     });
-    EXPECT_EQ(server.stat("cmd_flush"), 1u);
+    EXPECT_EQ(server.stat("cmd_flush"), 3u);
 }
 
 struct RecordingPort final : ControlPort {

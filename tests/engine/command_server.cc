@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/byte_order.h"
+#include "engine/command_context.h"
 #include "engine/stats_settings.h"
 #include "protocol/parser.h"
 
@@ -41,13 +42,17 @@ std::string printable(std::string_view bytes) {
 CommandServer::CommandServer(const Options& options)
     : options_(options),
       settings_(options_.config),
+      prefixes_(options_.config.prefix_delimiter, 1),
       shards_({.memory_limit = options.memory_limit,
                .shards = options.shards,
                .item_bytes_max = options.item_bytes_max,
-               .evict = options.evict}),
+               .evict = options.evict,
+               .track_sizes = tracked_sizes({options.item_bytes_max, 0, options.cas_enabled},
+                                            options.config.track_sizes)}),
       statistics_({.shards = &shards_,
                    .config = &options_.config,
                    .settings = &settings_,
+                   .prefixes = &prefixes_,
                    .server = &server_counters_,
                    .counters = {&counters_},
                    .connections = {&connections_},
@@ -62,6 +67,7 @@ CommandServer::CommandServer(const Options& options)
                  .counters = &counters_,
                  .statistics = &statistics_,
                  .settings = &settings_,
+                 .prefixes = &prefixes_.recorder(0),
                  .control = options.control,
                  .stop = options.stop}) {
     manual_now = kStart + 1000;

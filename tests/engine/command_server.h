@@ -85,6 +85,7 @@ class CommandServer {
 
     const Options options_;
     RuntimeSettings settings_;
+    PrefixStats prefixes_;
     store::ShardSet shards_;
     Counters counters_;
     ServerCounters server_counters_;

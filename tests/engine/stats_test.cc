@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "command_server.h"
 #include "config/config.h"
@@ -32,21 +34,124 @@ constexpr std::string_view kMemcachedNames =
     "evicted_active evictions reclaimed crawler_reclaimed crawler_items_checked lrutail_reflocked "
     "moves_to_cold moves_to_warm moves_within_lru direct_reclaims lru_bumps_dropped";
 
+std::vector<std::string> words(std::string_view text) {
+    std::istringstream stream{std::string(text)};
+    return {std::istream_iterator<std::string>(stream), {}};
+}
+
+/// The names in the lines of a report.
+std::vector<std::string> names_in(const std::string& report) {
+    std::vector<std::string> names;
+    std::istringstream lines(report);
+    for (std::string line; std::getline(lines, line) && line.starts_with("STAT ");) {
+        const auto end = line.find(' ', 5);
+        EXPECT_GT(line.size(), end + 2) << line;
+        names.push_back(line.substr(5, end - 5));
+    }
+    return names;
+}
+
+/// Of a report that begins with `expected`, whether the rest is only shardmill's own.
+void expect_first(const std::string& report, const std::vector<std::string>& expected) {
+    std::vector<std::string> names = names_in(report);
+    ASSERT_GE(names.size(), expected.size());
+    EXPECT_EQ(names[expected.size()], "shardmill_version");
+    names.resize(expected.size());
+    EXPECT_EQ(names, expected);
+    EXPECT_TRUE(report.ends_with("\r\nEND\r\n"));
+}
+
+std::vector<std::string> without(std::string_view gone) {
+    std::vector<std::string> names = words(kMemcachedNames);
+    for (const std::string& name : words(gone)) {
+        EXPECT_EQ(std::erase(names, name), 1u) << name;
+    }
+    return names;
+}
+
 TEST(StatsTest, ReportsEveryNameOfMemcachedFirstAndInItsOrder) {
     CommandServer server;
-    std::istringstream expected{std::string(kMemcachedNames)};
-    std::istringstream report(server.ask("stats\r\n"));
-    std::string name;
-    int names = 0;
-    for (; expected >> name; ++names) {
-        std::string stat, reported, value;
-        report >> stat >> reported >> value;
-        EXPECT_EQ(stat, "STAT");
-        EXPECT_EQ(reported, name);
-        EXPECT_FALSE(value.empty());
+    EXPECT_EQ(words(kMemcachedNames).size(), 93u);
+    expect_first(server.ask("stats\r\n"), words(kMemcachedNames));
+}
+
+TEST(StatsTest, LacksTheNamesThatAConfigurationDoesNotHave) {
+    {
+        CommandServer::Options options;
+        options.config.tuning.lru_crawler = false;
+        options.config.tuning.lru_maintainer = false;
+        const auto expected = without(
+            "lru_crawler_running lru_crawler_starts lru_maintainer_juggles evicted_active "
+            "moves_to_cold moves_to_warm moves_within_lru direct_reclaims lru_bumps_dropped");
+        EXPECT_EQ(expected.size(), 84u);
+        expect_first(CommandServer(options).ask("stats\r\n"), expected);
     }
-    EXPECT_EQ(names, 93);
-    EXPECT_TRUE(server.ask("stats\r\n").ends_with("\r\nEND\r\n"));
+    {
+        CommandServer::Options options;
+        options.config.close_over_limit = false;
+        options.config.tuning.slab_reassign = false;
+        expect_first(
+            CommandServer(options).ask("stats\r\n"),
+            without("rejected_connections slab_reassign_rescues slab_reassign_chunk_rescues "
+                    "slab_reassign_inline_reclaim slab_reassign_busy_items "
+                    "slab_reassign_busy_deletes slab_reassign_busy_nomem "
+                    "slab_reassign_last_busy_status slab_reassign_running slabs_moved"));
+    }
+}
+
+TEST(StatsTest, ItemsAndSlabsHaveMemcachedsNamesInItsOrder) {
+    CommandServer server;
+    server.ask("set a 0 0 1\r\nx\r\n");
+    const auto prefixed = [](std::string_view prefix, std::string_view names) {
+        std::vector<std::string> result = words(names);
+        for (std::string& name : result) name.insert(0, prefix);
+        return result;
+    };
+    EXPECT_EQ(names_in(server.ask("stats items\r\n")),
+              prefixed("items:1:",
+                       "number number_hot number_warm number_cold age_hot age_warm age "
+                       "mem_requested evicted evicted_nonzero evicted_time outofmemory "
+                       "tailrepairs reclaimed expired_unfetched evicted_unfetched evicted_active "
+                       "crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold "
+                       "moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm "
+                       "hits_to_cold hits_to_temp"));
+    auto expected = prefixed("1:",
+                             "chunk_size chunks_per_page total_pages total_chunks used_chunks "
+                             "free_chunks free_chunks_end get_hits cmd_set delete_hits incr_hits "
+                             "decr_hits cas_hits cas_badval touch_hits");
+    expected.insert(expected.end(), {"active_slabs", "total_malloced"});
+    EXPECT_EQ(names_in(server.ask("stats slabs\r\n")), expected);
+}
+
+TEST(StatsTest, SlabFiguresFitTogether) {
+    CommandServer server({.shards = 1});
+    const auto figure = [&server](const std::string& name) {
+        const std::string report = server.ask("stats slabs\r\n");
+        return std::stoull(report.substr(report.find("1:" + name + " ") + name.size() + 3));
+    };
+    for (int i = 0; i < 3000; ++i)
+        server.ask("set k" + std::to_string(i) + " 0 0 100\r\n" + std::string(100, 'x') + "\r\n");
+    EXPECT_EQ(figure("used_chunks"), 3000u);
+    EXPECT_EQ(figure("total_chunks"), figure("total_pages") * figure("chunks_per_page"));
+    EXPECT_EQ(figure("free_chunks"), figure("total_chunks") - 3000u);
+    EXPECT_NEAR(static_cast<double>(figure("chunk_size")), 110.0, 10.0);
+}
+
+TEST(StatsTest, AgeIsThatOfTheItemAtTheEndOfTheQueue) {
+    CommandServer server({.shards = 1});
+    server.ask("set a 0 0 1\r\nx\r\n");
+    server.pass_time(50);
+    server.ask("set b 0 0 1\r\nx\r\n");
+    EXPECT_NE(server.ask("stats items\r\n").find("items:1:age 50\r\n"), std::string::npos);
+    server.ask("get a\r\n");
+    EXPECT_NE(server.ask("stats items\r\n").find("items:1:age 0\r\n"), std::string::npos);
+}
+
+TEST(StatsTest, OldestTellsOfTheLastFlush) {
+    CommandServer server;
+    EXPECT_NE(server.ask("stats settings\r\n").find("STAT oldest 0\r\n"), std::string::npos);
+    server.ask("flush_all\r\n");
+    EXPECT_NE(server.ask("stats settings\r\n").find("STAT oldest 1001\r\n"), std::string::npos);
 }
 
 TEST(StatsTest, EveryNameIsReportedOnce) {
@@ -100,7 +205,7 @@ TEST(StatsTest, SumsOverReactors) {
     front.bytes_read = 10;
     back.bytes_read = 100;
     const config::Config config;
-    const RuntimeSettings settings(config);
+    RuntimeSettings settings(config);
     const ServerCounters server;
     Statistics statistics({.shards = &shards,
                            .config = &config,
@@ -130,7 +235,11 @@ TEST(StatsTest, SubCommandsMayBeAbbreviatedAsMemcachedAllows) {
         {"stats resets\r\n", "ERROR\r\n"},
         {"stats it\r\n", "ERROR\r\n"},
         {"stats foo\r\n", "ERROR\r\n"},
-        {"stats conns\r\n", "END\r\n"},
+        {"stats extstore\r\n", "END\r\n"},
+        {"stats e\r\n", "END\r\n"},
+        {"stats proxy\r\n", "ERROR\r\n"},
+        {"stats sizes_enable\r\n", "ERROR\r\n"},
+        {"stats Settings\r\n", "ERROR\r\n"},
         {"stats sizes\r\n", "STAT sizes_status disabled\r\nEND\r\n"},
     });
 }

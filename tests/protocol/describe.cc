@@ -124,8 +124,13 @@ void describe_arguments(std::string& out, const Request& request, Verb verb) {
         case Verb::Decr:
             out += fmt::format(" delta={}", request.number);
             break;
-        case Verb::Touch:
         case Verb::FlushAll:
+            if (!request.error.empty()) {
+                out += fmt::format(" '{}'", without_line_end(request.error));
+                break;
+            }
+            [[fallthrough]];
+        case Verb::Touch:
             out += fmt::format(" exptime={}", request.exptime);
             break;
         case Verb::Verbosity:
