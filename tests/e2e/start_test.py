@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import pathlib
+import re
 import signal
 import socket
 import struct
@@ -121,6 +123,15 @@ class InformationTest(unittest.TestCase):
         for word in ("sasl", "ext_path", "enable-ssl", "unix-socket", "no_drop_privileges"):
             self.assertIn(word, text)
         self.assertNotIn("proxy_config", text)
+
+    def test_the_operators_page_has_every_option(self):
+        text = harness.run(harness.program("SHARDMILL"), "-h").stdout
+        page = pathlib.Path(__file__).parents[2].joinpath("conf", "README.md").read_text(encoding="utf-8")
+        names = re.findall(r"^(-[A-Za-z])\b", text, re.MULTILINE)
+        names += re.findall(r"^   (\w+)", text, re.MULTILINE)
+        self.assertGreater(len(names), 90)
+        for name in names:
+            self.assertRegex(page, rf"(?<![\w-]){name}(?!\w)", name)
 
     def test_no_licence_is_claimed(self):
         done = harness.run(harness.program("SHARDMILL"), "-i")
