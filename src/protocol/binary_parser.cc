@@ -111,12 +111,15 @@ ParseResult parse_sasl(const Packet& packet, Request& request) noexcept {
     return take_whole(packet);
 }
 
-/// The line of a `batch` or `snapshot` command.
+/// The line of a `batch` or `snapshot` command. With anything else in it the opcode is as unknown
+/// as it is to memcached.
 ParseResult parse_packed_line(const Packet& packet, Request& request) noexcept {
     constexpr std::size_t kMaxBytes = kMaxLineBytes + kMaxPayloadBytes + 2;
     if (packet.value_bytes > kMaxBytes) return refuse(packet, request, BinaryStatus::TooLarge);
     if (!packet.complete()) return need(packet.size());
     parse_extension(packet.value(), request);
+    if (request.verb == Verb::Invalid && request.error == replies::kError)
+        return refuse(packet, request, BinaryStatus::UnknownCommand);
     request.binary.line_verb = request.verb;
     request.verb = Verb::BinaryLine;
     return take_whole(packet);
@@ -214,7 +217,10 @@ ParseResult parse_packet(const Packet& packet, Request& request) noexcept {
     const std::uint8_t index = kIndex[request.binary.opcode];
     if (index == kUnknown) return refuse(packet, request, BinaryStatus::UnknownCommand);
     const Opcode& opcode = kOpcodes[index];
-    if (!fits(opcode.shape, packet)) return malformed(packet, request);
+    if (!fits(opcode.shape, packet)) {
+        return opcode.code == opcodes::kLine ? refuse(packet, request, BinaryStatus::UnknownCommand)
+                                             : malformed(packet, request);
+    }
     request.verb = opcode.verb;
     request.no_reply = opcode.quiet;
     request.binary.with_key = opcode.with_key;

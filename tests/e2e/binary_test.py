@@ -146,7 +146,7 @@ class BinaryLineTest(BinaryCase):
         self.assertIn("state=done", self.line(b"batch run - payload=9 wait=60000\r\nagg:count\r\n"))
 
     def test_what_is_wrong_is_said_in_text(self):
-        self.assertEqual(self.line(b"get a\r\n"), "ERROR\r\n")
+        self.assertEqual(self.ask(packet(LINE, value=b"get a\r\n")).status, 0x81)
         self.assertTrue(self.line(b"batch nonsense").startswith("CLIENT_ERROR"))
         self.assertEqual(self.line(b"batch stat nothing"), "NF\r\n")
 

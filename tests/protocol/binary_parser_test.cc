@@ -108,9 +108,12 @@ const std::vector<Case> kMoreCases = {
     {{0xb0, {}, {}, "batch run - payload=x\r\n"},
      "BinaryLine op=b0: Invalid 'CLIENT_ERROR bad payload length'"},
     {{0xb0, {}, {}, "snapshot list\n"}, "BinaryLine op=b0: Snapshot arguments='list'"},
-    {{0xb0, {}, {}, "get a\r\n"}, "BinaryLine op=b0: Invalid 'ERROR'"},
-    {{0xb0, {}, {}, ""}, "BinaryLine op=b0: Invalid 'ERROR'"},
-    {{0xb0, {}, {}, "\r\n"}, "BinaryLine op=b0: Invalid 'ERROR'"},
+    // To whoever does not mean such a line the opcode is unknown.
+    {{0xb0, {}, {}, "get a\r\n"}, "BinaryInvalid op=b0 status=81"},
+    {{0xb0, {}, {}, ""}, "BinaryInvalid op=b0 status=81"},
+    {{0xb0, {}, {}, "\r\n"}, "BinaryInvalid op=b0 status=81"},
+    {{0xb0, {}, "k", "batch list"}, "BinaryInvalid op=b0 status=81"},
+    {{0xb0, "x", {}, "batch list"}, "BinaryInvalid op=b0 status=81"},
 };
 
 TEST(BinaryParserTest, UnderstandsEveryOpcode) {
@@ -161,8 +164,6 @@ TEST(BinaryParserTest, ClosesWithAnErrorWhereTheLengthsAreNotTheOpcodes) {
         {0x20, {}, "PLAIN"},
         {0x21, {}, "", "ab"},
         {0x21, "x", "PLAIN", "ab"},
-        {0xb0, {}, "k", "batch list"},
-        {0xb0, "x", {}, "batch list"},
         {0x60, {}, long_key},  // even of an unknown opcode
     };
     for (const std::uint8_t code : binary_opcodes()) malformed.push_back({code, {}, long_key});
