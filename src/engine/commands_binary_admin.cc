@@ -40,8 +40,8 @@ std::string_view next_line(std::string_view& text) noexcept {
 /// The text of a report as packets, one a line.
 void append_report(std::string& out, const Request& request, std::string_view report) noexcept {
     constexpr std::string_view kStat = "STAT ";
-    constexpr std::string_view kPrefix = "PREFIX ";
-    if (report.starts_with(kPrefix)) {
+    constexpr std::string_view kDetail = "detail ";
+    if (request.arguments.starts_with(kDetail) && report != protocol::replies::kOk) {
         // The dump of prefixes is one value, END included, as memcached has it.
         protocol::append_binary_stat(out, request, "detailed", report);
         report = {};

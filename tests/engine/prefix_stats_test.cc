@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "binary_exchange.h"
 #include "command_server.h"
 
 namespace shardmill::engine {
@@ -126,6 +127,26 @@ TEST(StatsDetailTest, CountsSetsThatFailToo) {
     CommandServer server(options);
     server.ask("set a:1 0 0 4000\r\n" + std::string(4000, 'x') + "\r\nset a:1 0 0 1\r\nxxx\r\n");
     server.expect({{"stats detail dump\r\n", "PREFIX a get 0 hit 0 set 2 del 0\r\nEND\r\n"}});
+}
+
+TEST(StatsDetailTest, CountsPacketsAndIsOneValueInThem) {
+    CommandServer::Options options;
+    options.config.prefix_stats = true;
+    const auto dumped = [](std::string report) {
+        return Packet{.opcode = 0x10, .key = "detailed", .value = std::move(report), .magic = 0x81};
+    };
+    expect(options, {
+                        {keyed(0x10, "detail dump"), {dumped("END\r\n"), success(0x10)}},
+                        {store(0x01, "a:1", "x"), {success(0x01)}},
+                        {store(0x02, "a:1", "x"), {exists(0x02)}},
+                        {keyed(0x00, "a:1"), {hit(0x00, 0, "x")}},
+                        {keyed(0x00, "a:2"), {not_found(0x00)}},
+                        {touch(0x1c, "a:1", 0), {hit(0x1c, 0, "")}},
+                        {keyed(0x04, "a:2"), {not_found(0x04)}},
+                        {keyed(0x10, "detail dump"),
+                         {dumped("PREFIX a get 3 hit 2 set 2 del 1\r\nEND\r\n"), success(0x10)}},
+                        {keyed(0x10, "detail off"), {success(0x10)}},
+                    });
 }
 
 TEST(StatsDetailTest, IsAbbreviatedAndRefusedAsInMemcached) {
