@@ -1,12 +1,12 @@
-#include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "engine/commands_admin.h"
 #include "engine/exptime.h"
+#include "engine/stat_packets.h"
 #include "engine/version.h"
 #include "protocol/binary_reply.h"
-#include "protocol/reply.h"
 
 namespace shardmill::engine {
 
@@ -23,36 +23,21 @@ void reply_error(AdminContext& context, const Request& request, BinaryStatus sta
     protocol::append_binary_error(context.replies.text, request, status);
 }
 
-/// What STAT may be asked for. Other sub-commands of `stats` have no binary form.
-bool is_binary_topic(std::string_view topic) noexcept {
-    return topic.empty() || topic == "reset" || topic == "settings" || topic == "items" ||
-           topic == "slabs" || topic == "sizes" || topic.starts_with("detail ");
-}
-
-/// Takes the next line off `text`, without its CR LF.
-std::string_view next_line(std::string_view& text) noexcept {
-    const std::size_t end = std::min(text.find("\r\n"), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 2, text.size()));
-    return line;
-}
-
-/// The text of a report as packets, one a line.
-void append_report(std::string& out, const Request& request, std::string_view report) noexcept {
-    constexpr std::string_view kStat = "STAT ";
-    constexpr std::string_view kDetail = "detail ";
-    if (request.arguments.starts_with(kDetail) && report != protocol::replies::kOk) {
-        // The dump of prefixes is one value, END included, as memcached has it.
-        protocol::append_binary_stat(out, request, "detailed", report);
-        report = {};
+/// What STAT may be asked for, as `stats` has it; nullopt: no packets are made of it. Of some only
+/// the beginning counts.
+std::optional<std::string_view> topic_of(std::string_view asked) noexcept {
+    static constexpr struct {
+        std::string_view name;
+        bool only_beginning;
+    } kTopics[] = {{"", false},           {"reset", true},     {"settings", true},
+                   {"items", false},      {"slabs", false},    {"sizes", false},
+                   {"detail dump", true}, {"detail on", true}, {"detail off", true}};
+    for (const auto& topic : kTopics) {
+        const bool meant =
+            topic.only_beginning ? asked.starts_with(topic.name) : asked == topic.name;
+        if (meant) return topic.name;
     }
-    while (report.starts_with(kStat)) {
-        const std::string_view line = next_line(report).substr(kStat.size());
-        const std::size_t name_end = std::min(line.find(' '), line.size());
-        protocol::append_binary_stat(out, request, line.substr(0, name_end),
-                                     line.substr(std::min(name_end + 1, line.size())));
-    }
-    protocol::append_binary_stat(out, request, {}, {});
+    return std::nullopt;
 }
 
 }  // namespace
@@ -81,15 +66,20 @@ void run_binary_flush(AdminContext& context, net::Operation& operation) noexcept
 
 void run_binary_stat(AdminContext& context, net::Operation& operation) noexcept {
     const Request& request = *operation.request;
-    if (!is_binary_topic(request.arguments)) {
-        return reply_error(context, request, BinaryStatus::NotFound);
+    const auto topic = topic_of(request.arguments);
+    if (!topic) return reply_error(context, request, BinaryStatus::NotFound);
+    const ControlRequest asked{.kind = ControlRequest::Kind::Stats,
+                               .arguments = std::string(*topic),
+                               .payload = {},
+                               .connection = operation.connection,
+                               .packet = request.binary};
+    if (Statistics::is_long_report(*topic) && context.parts.control != nullptr) {
+        operation.deferred = true;
+        return context.parts.control->submit(asked);
     }
     std::string report;
-    context.parts.statistics->report(request.arguments, context.now, report);
-    if (report.starts_with("ERROR") || report.starts_with("CLIENT_ERROR")) {
-        return reply_error(context, request, BinaryStatus::NotFound);
-    }
-    append_report(context.replies.text, request, report);
+    context.parts.statistics->report(*topic, context.now, report);
+    append_stat_packets(context.replies.text, asked, report);
 }
 
 /// The connection closes behind this.

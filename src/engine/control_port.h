@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "net/executor.h"
+#include "protocol/request.h"
 
 namespace shardmill::engine {
 
@@ -24,6 +26,8 @@ struct ControlRequest {
     std::string payload;    // batch run - payload=<bytes>
     bool no_reply = false;  // refresh_certs: the answer is empty
     net::ConnectionId connection{};
+    /// Stats asked for in a packet: answered in packets.
+    std::optional<protocol::BinaryFields> packet = {};
 };
 
 /// Where reactors hand such commands over. Called on reactor threads: queues and returns, never

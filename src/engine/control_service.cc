@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "engine/stat_packets.h"
 
 namespace shardmill::engine {
 
@@ -49,6 +50,11 @@ void ControlService::execute(const ControlRequest& request) {
 void ControlService::report(const ControlRequest& request) {
     std::string reply;
     parts_.statistics->report(request.arguments, base::unix_now(), reply);
+    if (request.packet) {
+        std::string packets;
+        append_stat_packets(packets, request, reply);
+        reply = std::move(packets);
+    }
     parts_.replier->reply(request.connection, std::move(reply));
 }
 

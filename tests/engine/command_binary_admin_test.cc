@@ -7,6 +7,7 @@
 #include "binary_exchange.h"
 #include "command_server.h"
 #include "engine/control_port.h"
+#include "engine/stat_packets.h"
 
 namespace shardmill::engine {
 namespace {
@@ -97,6 +98,8 @@ TEST(CommandBinaryAdminTest, StatIsOnePacketALine) {
     EXPECT_FALSE(statistics(server, "sizes").empty());
     EXPECT_TRUE(statistics(server, "reset").empty());
     EXPECT_EQ(statistics(server, "")["cmd_get"], "0");
+    EXPECT_TRUE(statistics(server, "resetting").empty());
+    EXPECT_EQ(statistics(server, "settings of all")["maxbytes"], "67108864");
 }
 
 TEST(CommandBinaryAdminTest, OtherTopicsOfStatisticsHaveNoPackets) {
@@ -104,6 +107,19 @@ TEST(CommandBinaryAdminTest, OtherTopicsOfStatisticsHaveNoPackets) {
                               "detail nonsense", " ", "items x"}) {
         expect({}, {{keyed(0x10, topic), {not_found(0x10)}}});
     }
+}
+
+TEST(CommandBinaryAdminTest, DetailIsSwitchedAndDumpedAsOneValue) {
+    CommandServer server;
+    EXPECT_TRUE(statistics(server, "detail on").empty());
+    server.ask(store(0x11, "user:1", "x").bytes() + keyed(0x09, "user:1").bytes() +
+               keyed(0x09, "user:2").bytes() + keyed(0x14, "user:1").bytes());
+    EXPECT_EQ(statistics(server, "detail dump")["detailed"],
+              "PREFIX user get 2 hit 1 set 1 del 1\r\nEND\r\n");
+    EXPECT_TRUE(statistics(server, "detail off").empty());
+    server.ask(keyed(0x09, "user:2").bytes());
+    EXPECT_EQ(statistics(server, "detail dump")["detailed"],
+              "PREFIX user get 2 hit 1 set 1 del 1\r\nEND\r\n");
 }
 
 /// Takes what the control plane is asked for.
@@ -129,6 +145,27 @@ TEST(CommandBinaryAdminTest, LinesInPacketsGoWhereLinesGo) {
     EXPECT_EQ(recorder.requests[1].kind, ControlRequest::Kind::Snapshot);
     EXPECT_EQ(recorder.requests[1].arguments, "list");
     EXPECT_EQ(recorder.requests[1].payload, "");
+}
+
+TEST(CommandBinaryAdminTest, LongReportsAreMadeElsewhereAndComeInPackets) {
+    Recorder recorder;
+    CommandServer server({.control = &recorder});
+    EXPECT_EQ(server.ask(Packet{.opcode = 0x10, .key = "sizes", .opaque = 0x01020304}.bytes()), "");
+    EXPECT_EQ(server.last_deferred(), 1u);
+    ASSERT_EQ(recorder.requests.size(), 1u);
+    const ControlRequest& asked = recorder.requests[0];
+    EXPECT_EQ(asked.kind, ControlRequest::Kind::Stats);
+    EXPECT_EQ(asked.arguments, "sizes");
+    std::string packets;
+    append_stat_packets(packets, asked, "STAT 96 1\r\nSTAT 128 2\r\nEND\r\n");
+    const auto line = [](std::string name, std::string value) {
+        return Packet{.opcode = 0x10,
+                      .key = std::move(name),
+                      .value = std::move(value),
+                      .opaque = 0x01020304,
+                      .magic = 0x81};
+    };
+    EXPECT_EQ(shown(packets), shown(joined({line("96", "1"), line("128", "2"), line("", "")})));
 }
 
 TEST(CommandBinaryAdminTest, WhatIsAnsweredAtOnceIsTextInAPacket) {
