@@ -71,10 +71,10 @@ inline std::optional<store::Handle> find_item(const CommandContext& context,
                                               const net::Operation& operation) noexcept {
     store::Shard::Miss why{};
     auto found = context.shard.find(hashed_key(operation), context.now, &why);
-    if (why == store::Shard::Miss::Expired) [[unlikely]]
-        context.count(Counter::GetExpired);
-    if (why == store::Shard::Miss::Flushed) [[unlikely]]
-        context.count(Counter::GetFlushed);
+    if (!found) [[unlikely]] {
+        if (why == store::Shard::Miss::Expired) context.count(Counter::GetExpired);
+        if (why == store::Shard::Miss::Flushed) context.count(Counter::GetFlushed);
+    }
     return found;
 }
 

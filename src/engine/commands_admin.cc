@@ -22,6 +22,10 @@ using protocol::Verb;
 
 constexpr std::uint64_t kVerbosityMax = 2;
 
+/// `oldest` of `stats settings` is on a clock that is a minute ahead of uptime, and one second
+/// before the flush.
+constexpr base::UnixSeconds kOldestAhead = 59;
+
 void run_meta_noop(AdminContext& context, net::Operation&) noexcept {
     context.replies.text.append(protocol::replies::kMetaNoop);
 }
@@ -165,7 +169,7 @@ constexpr auto kTable = make_table();
 void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept {
     // A date before the start of the server: nothing here is as old as that.
     if (when == kLongExpired) return;
-    context.parts.settings->oldest = uptime_of(when, context.config.started_at) - 1;
+    context.parts.settings->oldest = uptime_of(when, context.config.started_at) + kOldestAhead;
     store::ShardSet& shards = *context.parts.shards;
     for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
         shards.lock(shard)->flush_all(when, context.now);

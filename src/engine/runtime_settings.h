@@ -23,7 +23,7 @@ struct RuntimeSettings {
     RuntimeSettings& operator=(const RuntimeSettings&) = delete;
 
     std::atomic<bool> prefix_stats;     // stats detail on|off
-    std::atomic<std::uint32_t> oldest;  // the last flush_all: seconds as uptime counts them, or 0
+    std::atomic<std::uint32_t> oldest;  // the last flush_all, on memcached's clock; 0: none yet
 
     std::atomic<std::uint32_t> slab_automove;
     std::atomic<double> slab_automove_ratio;
