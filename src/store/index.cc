@@ -40,10 +40,11 @@ Index::Index(SegmentPool& pool, std::uint32_t pages_max)
     }
     memory_ = static_cast<char*>(memory);
     SHARDMILL_ASSERT(pool_.charge(kPageBytes));
-    finish_growth();
+    finish_resizing();
 }
 
 Index::~Index() {
+    pool_.forget_give_back(giving_back_);
     ::munmap(memory_, std::uint64_t{pages_max_} * kPageBytes);
     pool_.uncharge(bytes());
 }
@@ -143,15 +144,51 @@ void Index::erase(SlotRef slot) noexcept {
 bool Index::start_growth(std::uint32_t pages) noexcept {
     pages = std::min(pages, pages_max_);
     const std::uint32_t now = new_pages_.load(std::memory_order_relaxed);
-    if (growing() || pages <= now || !pool_.charge(std::uint64_t{pages - now} * kPageBytes))
+    if (resizing() || giving_back_.load(std::memory_order_acquire) || pages <= now ||
+        !pool_.charge(std::uint64_t{pages - now} * kPageBytes)) {
         return false;
-    old_pages_.store(now, std::memory_order_relaxed);
-    new_pages_.store(pages, std::memory_order_relaxed);
-    cursor_.store(pages, std::memory_order_relaxed);
+    }
+    begin_resizing(Resize::Growing, pages);
+    set_done(pages, kAllPages - pages);
     return true;
 }
 
-void Index::finish_growth() noexcept {
+bool Index::start_shrinking() noexcept {
+    SHARDMILL_ASSERT(wants_shrinking());
+    if (giving_back_.load(std::memory_order_acquire)) return false;
+    const auto pages = static_cast<std::uint32_t>(2 * count_ / kSlotsPerPage + 1);
+    begin_resizing(Resize::Shrinking, std::min(pages, this->pages() - 1));
+    set_done(0, 0);
+    return true;
+}
+
+void Index::begin_resizing(Resize resize, std::uint32_t pages) noexcept {
+    old_pages_.store(new_pages_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    new_pages_.store(pages, std::memory_order_relaxed);
+    resize_ = resize;
+}
+
+void Index::page_done(std::uint32_t page) noexcept {
+    const std::uint32_t pages = new_pages_.load(std::memory_order_relaxed);
+    if (resize_ == Resize::Growing) {
+        set_done(page, kAllPages - page);
+        if (page == 0) finish_resizing();
+    } else {
+        set_done(0, page + 1);
+        if (page + 1 == pages) finish_resizing();
+    }
+}
+
+void Index::finish_resizing() noexcept {
+    const std::uint32_t pages = new_pages_.load(std::memory_order_relaxed);
+    const std::uint32_t before = old_pages_.load(std::memory_order_relaxed);
+    if (resize_ == Resize::Shrinking) {
+        const std::uint64_t bytes = std::uint64_t{before - pages} * kPageBytes;
+        giving_back_.store(true, std::memory_order_relaxed);
+        pool_.give_back_elsewhere(memory_ + std::uint64_t{pages} * kPageBytes, bytes, giving_back_);
+    }
+    resize_ = Resize::None;
+    set_done(0, kAllPages);
     grow_at_ = static_cast<std::uint64_t>(static_cast<double>(slots()) * kLoadMax);
     // Keys that had found no room find it now.
     for (Overflow& entry : overflow_) {

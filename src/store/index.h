@@ -52,7 +52,8 @@ using SlotRef = std::uint64_t*;
 /// displacement up to two deep by tag alone, and a small overflow area for the rare key that finds
 /// no room. Pages are the top bits of the hash scaled to their number; the index grows in place,
 /// page by page from the top down, and a page that grows draws from at most three older ones at or
-/// below it. Single-threaded but for `prefetch` and `prefetch_item`.
+/// below it. It shrinks the same way from the bottom up. Single-threaded but for `prefetch` and
+/// `prefetch_item`.
 ///
 /// Sources: two-choice cuckoo buckets as in MemC3 (Fan, Andersen, Kaminsky, NSDI 2013), the
 /// partial-key alternative bucket of cuckoo filters (Fan et al., CoNEXT 2014), and fastrange
@@ -119,17 +120,26 @@ class Index {
 
     /// True when the present size is nearly used up and growing should start.
     bool wants_growth() const noexcept {
-        return !growing() && (count_ > grow_at_ || overflow_count_ > kOverflowSlots / 4);
+        return !resizing() && !giving_back_.load(std::memory_order_relaxed) &&
+               (count_ > grow_at_ || overflow_count_ > kOverflowSlots / 4);
     }
-    bool growing() const noexcept { return cursor_.load(std::memory_order_relaxed) != 0; }
+    /// True when a quarter of the present size would do.
+    bool wants_shrinking() const noexcept {
+        return !resizing() && pages() >= kShrinkPagesMin && count_ < grow_at_ / 4;
+    }
+    /// On the way from one size to another.
+    bool resizing() const noexcept { return resize_ != Resize::None; }
     /// Begins growing to `pages` (more than now; capped). False: at the maximum, or the pool has no
     /// budget for it.
     bool start_growth(std::uint32_t pages) noexcept;
-    /// Moves one page's keys; `hash_of(location)` reads a key's hash from the log,
-    /// `dropped(location)` is told of a key that found no room anywhere (its slot is gone). No
-    /// effect when not growing.
+    /// Begins shrinking to half load. The memory goes back to the pool at the end. False: what was
+    /// given up before is still on its way.
+    bool start_shrinking() noexcept;
+    /// Moves the keys of one page of the new size; `hash_of(location)` reads a key's hash from the
+    /// log, `dropped(location)` is told of a key that found no room anywhere (its slot is gone). No
+    /// effect when not resizing.
     template <typename HashOf, typename Dropped>
-    void growth_step(HashOf&& hash_of, Dropped&& dropped) noexcept;
+    void resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept;
 
     /// Re-codes access stamps of one page so that they stay readable; call for all pages every four
     /// hours.
@@ -163,6 +173,10 @@ class Index {
     }
 
  private:
+    enum class Resize : std::uint8_t { None, Growing, Shrinking };
+    static constexpr std::uint32_t kShrinkPagesMin = 8;  // 128 KiB: not worth it below
+    static constexpr std::uint32_t kAllPages = 0xffffffff;
+
     struct Overflow {
         std::uint64_t hash = 0;
         std::uint64_t slot = 0;
@@ -173,9 +187,9 @@ class Index {
     }
     std::uint32_t page_of(std::uint64_t hash) const noexcept {
         const std::uint32_t page = scale(hash, new_pages_.load(std::memory_order_relaxed));
-        // Pages from the cursor up hold their keys already; below it the old mapping still holds.
-        // 0: not growing.
-        return page >= cursor_.load(std::memory_order_relaxed)
+        // Some pages hold their keys already; for the others the old mapping still holds.
+        return page - done_from_.load(std::memory_order_relaxed) <
+                       done_count_.load(std::memory_order_relaxed)
                    ? page
                    : scale(hash, old_pages_.load(std::memory_order_relaxed));
     }
@@ -193,14 +207,23 @@ class Index {
     SlotRef make_room(std::uint32_t page, std::uint32_t bucket, int depth) noexcept;
     SlotRef place(std::uint32_t page, std::uint64_t hash, std::uint64_t word) noexcept;
     SlotRef place_overflow(std::uint64_t hash, std::uint64_t word) noexcept;
-    void finish_growth() noexcept;
+    void begin_resizing(Resize resize, std::uint32_t pages) noexcept;
+    void set_done(std::uint32_t from, std::uint32_t count) noexcept {
+        done_from_.store(from, std::memory_order_relaxed);
+        done_count_.store(count, std::memory_order_relaxed);
+    }
+    void page_done(std::uint32_t page) noexcept;
+    void finish_resizing() noexcept;
 
     SegmentPool& pool_;
     std::uint32_t pages_max_;
     char* memory_ = nullptr;
     std::atomic<std::uint32_t> new_pages_{1};
     std::atomic<std::uint32_t> old_pages_{1};
-    std::atomic<std::uint32_t> cursor_{0};  // pages at or above are in the new mapping; 0: all are
+    std::atomic<std::uint32_t> done_from_{0};           // pages from here, so many,
+    std::atomic<std::uint32_t> done_count_{kAllPages};  // are in the new mapping
+    Resize resize_ = Resize::None;
+    std::atomic<bool> giving_back_{false};  // pages behind the end are on their way to the system
     std::uint64_t count_ = 0;
     std::uint64_t grow_at_ = 0;
     std::size_t overflow_count_ = 0;
@@ -230,10 +253,11 @@ inline std::uint32_t Index::match(const std::uint64_t* slots, std::uint64_t tag)
 }
 
 template <typename HashOf, typename Dropped>
-void Index::growth_step(HashOf&& hash_of, Dropped&& dropped) noexcept {
-    const std::uint32_t cursor = cursor_.load(std::memory_order_relaxed);
-    if (cursor == 0) return;
-    const std::uint32_t target = cursor - 1;
+void Index::resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept {
+    if (resize_ == Resize::None) return;
+    const std::uint32_t target = resize_ == Resize::Growing
+                                     ? done_from_.load(std::memory_order_relaxed) - 1
+                                     : done_count_.load(std::memory_order_relaxed);
     const std::uint32_t new_pages = new_pages_.load(std::memory_order_relaxed);
     const std::uint32_t old_pages = old_pages_.load(std::memory_order_relaxed);
     // Old pages whose keys can belong to the target: those that the target's share of the hash
@@ -260,8 +284,7 @@ void Index::growth_step(HashOf&& hash_of, Dropped&& dropped) noexcept {
             }
         }
     }
-    cursor_.store(target, std::memory_order_relaxed);
-    if (target == 0) finish_growth();
+    page_done(target);
 }
 
 }  // namespace shardmill::store

@@ -191,17 +191,41 @@ void SegmentPool::uncharge(std::uint64_t bytes) noexcept {
     charged_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
+void SegmentPool::give_back_elsewhere(char* range, std::uint64_t bytes,
+                                      std::atomic<bool>& pending) noexcept {
+    const std::lock_guard guard(lock_);
+    charged_.fetch_sub(bytes, std::memory_order_relaxed);
+    try {
+        freed_elsewhere_.push_back({range, bytes, &pending});
+        has_freed_.store(true, std::memory_order_relaxed);
+    } catch (const std::bad_alloc&) {
+        pending.store(false, std::memory_order_relaxed);  // It stays resident until it is used.
+    }
+}
+
+void SegmentPool::forget_give_back(const std::atomic<bool>& pending) noexcept {
+    const std::lock_guard guard(lock_);
+    std::erase_if(freed_elsewhere_,
+                  [&](const FreedElsewhere& freed) { return freed.pending == &pending; });
+}
+
 void SegmentPool::release_freed_memory() noexcept {
     if (!has_freed_.load(std::memory_order_relaxed)) return;
     FreedRange batch[kFreedBatch];
     std::size_t taken = 0;
+    std::vector<FreedElsewhere> elsewhere;
     {
         const std::lock_guard guard(lock_);
+        elsewhere.swap(freed_elsewhere_);
         while (taken < kFreedBatch && !freed_.empty()) {
             batch[taken++] = freed_.back();
             freed_.pop_back();
         }
         if (freed_.empty()) has_freed_.store(false, std::memory_order_relaxed);
+    }
+    for (const FreedElsewhere& freed : elsewhere) {
+        give_back(freed.range, freed.bytes);
+        freed.pending->store(false, std::memory_order_release);
     }
     for (std::size_t i = 0; i < taken; ++i) give_back(data(batch[i].first_unit), batch[i].bytes);
     const std::lock_guard guard(lock_);

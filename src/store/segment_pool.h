@@ -55,6 +55,12 @@ class SegmentPool {
     bool charge(std::uint64_t bytes) noexcept;
     void uncharge(std::uint64_t bytes) noexcept;
 
+    /// Memory held elsewhere that is not needed any more: uncharged, and given back to the system
+    /// by the next `release_freed_memory`, which clears `pending`. Until then it must not be used.
+    void give_back_elsewhere(char* range, std::uint64_t bytes, std::atomic<bool>& pending) noexcept;
+    /// The owner of `pending` goes away.
+    void forget_give_back(const std::atomic<bool>& pending) noexcept;
+
     /// Gives freed pages back to the system. Outside all shard locks. Cheap when there is nothing
     /// to do.
     void release_freed_memory() noexcept;
@@ -86,6 +92,12 @@ class SegmentPool {
         std::uint64_t bytes;
     };
 
+    struct FreedElsewhere {
+        char* range;
+        std::uint64_t bytes;
+        std::atomic<bool>* pending;
+    };
+
     bool charge_locked(std::uint64_t bytes) noexcept;
     std::optional<std::uint32_t> find_run(std::uint32_t units) noexcept;
     void mark_run(std::uint32_t first, std::uint32_t units, bool used) noexcept;
@@ -111,6 +123,7 @@ class SegmentPool {
     std::vector<bool> run_used_;                // of the units from single_units_ on
     std::uint32_t run_hint_ = 0;
     std::vector<FreedRange> freed_;  // waiting for madvise
+    std::vector<FreedElsewhere> freed_elsewhere_;
 };
 
 }  // namespace shardmill::store

@@ -294,17 +294,18 @@ Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
     return handle_for(slot, now);
 }
 
+void Shard::resize_index_step() noexcept {
+    index_.resize_step([this](std::uint64_t at) { return hash_at(at); },
+                       [this](std::uint64_t at) {
+                           ++stats_.evictions;
+                           const Place place = place_of(at);
+                           kill(place, view_at(place).bytes);
+                       });
+}
+
 bool Shard::make_index_room(std::uint32_t now) noexcept {
-    const auto step = [this]() noexcept {
-        index_.growth_step([this](std::uint64_t at) { return hash_at(at); },
-                           [this](std::uint64_t at) {
-                               ++stats_.evictions;
-                               const Place place = place_of(at);
-                               kill(place, view_at(place).bytes);
-                           });
-    };
-    if (index_.growing()) {
-        if (++growth_pace_ % kGrowthPace == 0) step();
+    if (index_.resizing()) {
+        if (++growth_pace_ % kGrowthPace == 0) resize_index_step();
     } else if (index_.wants_growth()) {
         const std::uint32_t pages = index_pages_wanted();
         while (pages < index_.pages_max() && !index_.start_growth(pages)) {
@@ -312,8 +313,8 @@ bool Shard::make_index_room(std::uint32_t now) noexcept {
         }
     }
     while (index_.overflowed() == Index::kOverflowSlots) {
-        if (index_.growing()) {
-            step();
+        if (index_.resizing()) {
+            resize_index_step();
         } else if (!make_room(kNoSegment, now)) {
             return false;
         }

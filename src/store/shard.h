@@ -279,6 +279,7 @@ class Shard {
                                               std::uint32_t bits, std::uint64_t cas,
                                               std::uint32_t now) noexcept;
     bool make_index_room(std::uint32_t now) noexcept;
+    void resize_index_step() noexcept;
     void kill(Place place, std::uint32_t bytes) noexcept;
 
     // shard_space.cc: segments and queues

@@ -137,7 +137,7 @@ void Shard::fail_cuts() noexcept {
 }
 
 void Shard::sweep_stamps(std::uint32_t now) noexcept {
-    if (index_.growing()) return;
+    if (index_.resizing()) return;
     if (stamp_page_ >= index_.pages()) {
         if (now < stamp_sweep_at_) return;
         stamp_page_ = 0;
@@ -169,7 +169,9 @@ bool Shard::housekeep(std::uint32_t now) noexcept {
             return meta(id).state == SegmentState::Sealed && flushed(meta(id));
         });
     }
-    return found != kNoSegment || flushing_;
+    if (index_.wants_shrinking()) index_.start_shrinking();
+    if (index_.resizing()) resize_index_step();
+    return found != kNoSegment || flushing_ || index_.resizing();
 }
 
 ShardStats Shard::stats() const noexcept {
@@ -178,7 +180,7 @@ ShardStats Shard::stats() const noexcept {
     stats_.pinned_bytes = detached_bytes_;
     stats_.index_bytes = index_.bytes();
     stats_.index_slots = index_.slots();
-    stats_.index_growing = index_.growing();
+    stats_.index_growing = index_.resizing();
     stats_.ghost_bytes = ghost_.bytes();
     return stats_;
 }

@@ -116,6 +116,19 @@ TEST_F(EvictionTest, ExpiredItemsGiveTheirMemoryBackUnasked) {
     EXPECT_EQ(shard_->stats().items, 0u);
 }
 
+TEST_F(EvictionTest, TheIndexGivesItsMemoryBackAfterAFlush) {
+    for (int i = 0; i < 100'000; ++i) use(fmt::format("key{}", i), 20);
+    const std::uint64_t full = shard_->stats().index_bytes;
+    shard_->flush_all(now_, now_);
+    for (int turn = 0; turn < 2000; ++turn) {  // as a reactor does after every turn
+        shard_->housekeep(now_);
+        pool_->release_freed_memory();
+    }
+    EXPECT_LT(shard_->stats().index_bytes, full / 8);
+    for (int i = 0; i < 100'000; ++i) use(fmt::format("key{}", i), 20);
+    for (int i = 0; i < 100'000; ++i) ASSERT_TRUE(get(fmt::format("key{}", i)));
+}
+
 TEST_F(EvictionTest, AShorterValueIsWrittenOverTheOldOne) {
     ASSERT_TRUE(set("before", "x"));
     ASSERT_TRUE(set("key", std::string(1000, 'a')));

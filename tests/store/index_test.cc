@@ -16,7 +16,7 @@ class IndexTest : public testing::Test {
         ASSERT_NE(index_.insert(hash, 0, 0, location), nullptr);
     }
     void step() {
-        index_.growth_step([this](std::uint64_t at) { return hashes_.at(at); },
+        index_.resize_step([this](std::uint64_t at) { return hashes_.at(at); },
                            [](std::uint64_t) { FAIL() << "a key was dropped"; });
     }
     void expect_all() {
@@ -53,17 +53,71 @@ TEST_F(IndexTest, FillsAPageToNineTenths) {
 TEST_F(IndexTest, KeepsEveryKeyThroughGrowth) {
     for (int i = 0; i < 100'000; ++i) {
         add(random_());
-        if (!index_.growing() && index_.wants_growth()) {
+        if (!index_.resizing() && index_.wants_growth()) {
             const std::uint32_t factor = 1 + static_cast<std::uint32_t>(random_() % 4);
             ASSERT_TRUE(index_.start_growth(index_.pages() * factor + 1));
         }
         if (i % 8 == 0) step();
         if (i % 5000 == 0) expect_all();
     }
-    while (index_.growing()) step();
+    while (index_.resizing()) step();
     expect_all();
     EXPECT_EQ(index_.count(), hashes_.size());
     EXPECT_GT(static_cast<double>(index_.count()) / static_cast<double>(index_.slots()), 0.2);
+}
+
+TEST_F(IndexTest, KeepsEveryKeyWhileItShrinks) {
+    for (int i = 0; i < 200'000; ++i) {
+        add(random_());
+        if (index_.wants_growth()) {
+            ASSERT_TRUE(index_.start_growth(index_.pages() * 2));
+        }
+        step();
+    }
+    while (index_.resizing()) step();
+    const std::uint64_t before = index_.pages();
+    EXPECT_FALSE(index_.wants_shrinking());
+    for (auto entry = hashes_.begin(); hashes_.size() > 10'000; entry = hashes_.erase(entry)) {
+        index_.erase(index_.find_location(entry->second, entry->first));
+    }
+    ASSERT_TRUE(index_.wants_shrinking());
+    ASSERT_TRUE(index_.start_shrinking());
+    std::uint64_t location = 4'000'000;
+    while (index_.resizing()) {
+        step();
+        expect_all();
+        // Life goes on meanwhile.
+        const std::uint64_t hash = random_();
+        ASSERT_NE(index_.insert(hash, 0, 0, location), nullptr);
+        hashes_[location] = hash;
+        location += 4;
+    }
+    expect_all();
+    EXPECT_EQ(index_.count(), hashes_.size());
+    EXPECT_LT(index_.pages(), before / 8);
+    EXPECT_EQ(pool_.charged_bytes(), index_.bytes());
+}
+
+TEST_F(IndexTest, GrowsAgainOnlyWhenThePagesThatItGaveUpAreGone) {
+    for (int i = 0; i < 100'000; ++i) {
+        add(random_());
+        if (index_.wants_growth()) {
+            ASSERT_TRUE(index_.start_growth(index_.pages() * 2));
+        }
+        step();
+    }
+    while (index_.resizing()) step();
+    for (const auto& [location, hash] : hashes_) index_.erase(index_.find_location(hash, location));
+    hashes_.clear();
+    ASSERT_TRUE(index_.start_shrinking());
+    while (index_.resizing()) step();
+    EXPECT_FALSE(index_.start_growth(64));
+    pool_.release_freed_memory();
+    ASSERT_TRUE(index_.start_growth(64));
+    while (index_.resizing()) step();
+    for (int i = 0; i < 100'000; ++i) add(random_());
+    pool_.release_freed_memory();
+    expect_all();
 }
 
 TEST_F(IndexTest, ErasedSlotsAreUsedAgain) {
