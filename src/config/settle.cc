@@ -196,9 +196,9 @@ Settled settle_listeners(Draft& draft) {
         config.udp_listen.push_back({.port = config.udp_port});
     }
     if (config.listen.empty() && config.udp_listen.empty()) {
-        return fail(kExitUsage,
-                    "-p, --port: 0 leaves nothing to listen on; give a port, or a UNIX socket "
-                    "with -s");
+        config.warnings.emplace_back(
+            "-p 0 leaves nothing to listen on: nobody can connect; give a port, or a UNIX socket "
+            "with -s");
     }
     return {};
 }

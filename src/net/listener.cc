@@ -115,10 +115,6 @@ std::expected<std::vector<Listener>, std::string> open_listeners(const ServerCon
         listeners.push_back(std::move(*listener));
         return listeners;
     }
-    if (config.listen.empty() && config.udp.empty()) {
-        return std::unexpected(
-            "nothing to listen on: give a port with -p or a unix socket with -s");
-    }
     for (const ListenAddress& wanted : config.listen) {
         auto opened = open_host(wanted.host, wanted.port, SOCK_STREAM,
                                 [&](const sockaddr_storage& address, socklen_t bytes) {

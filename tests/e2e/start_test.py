@@ -220,6 +220,19 @@ class ListeningTest(unittest.TestCase):
                 process.terminate()
             self.assertEqual(process.wait(timeout=harness.STOP_SECONDS), 0)
 
+    def test_a_server_without_any_port_runs_and_warns(self):
+        path = os.path.join(self.directory, "ports")
+        command = [harness.program("SHARDMILL"), "-p", "0", *harness.AS_ME]
+        with subprocess.Popen(command, env={**os.environ, "MEMCACHED_PORT_FILENAME": path},
+                              stderr=subprocess.PIPE, text=True) as process:
+            try:
+                self.assertIn("nothing to listen on", process.stderr.readline())
+                self.assertTrue(harness.wait_for(lambda: os.path.exists(path)))
+                self.assertEqual(os.path.getsize(path), 0)
+            finally:
+                process.terminate()
+            self.assertEqual(process.wait(timeout=harness.STOP_SECONDS), 0)
+
     def test_without_daemon_the_pid_file_stays(self):
         path = os.path.join(self.directory, "pid")
         with harness.Server("-P", path) as server:
