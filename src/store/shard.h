@@ -71,8 +71,8 @@ struct ShardStats {
     std::uint64_t evicted_active = 0;   // dropped although hit since the last chance
     std::uint64_t evicted_nonzero = 0;  // dropped before their deadline
     std::uint64_t expired_unfetched = 0;
-    std::uint64_t reclaimed = 0;          // expired items whose space was taken back by a write
-    std::uint64_t crawler_reclaimed = 0;  // the same by housekeeping
+    std::uint64_t reclaimed = 0;          // expired items whose space was taken back
+    std::uint64_t crawler_reclaimed = 0;  // the same because a crawl was asked for
     std::uint64_t direct_reclaims = 0;    // segments that writes had to empty first
     std::uint64_t moved_items = 0;        // copied by reclaiming
     std::uint64_t promoted_items = 0;     // of those, to the main queue because they were hit
@@ -376,7 +376,7 @@ class Shard {
     std::uint32_t growth_pace_ = 0;
     std::uint32_t stamp_page_ = 0;
     std::uint32_t stamp_sweep_at_ = 0;
-    bool housekeeping_ = false;             // what is dropped is dropped by housekeeping
+    bool housekeeping_ = false;             // what is reclaimed is not for a write
     std::unique_ptr<SizeHistogram> sizes_;  // nullptr: nobody wants to know
     mutable ShardStats stats_;
 };

@@ -178,7 +178,7 @@ void Shard::drop_from(std::uint32_t from, const ItemView& item, std::uint64_t ha
     if (sizes_) [[unlikely]]
         sizes_->remove(item);
     if (item.expired(now)) {
-        ++(housekeeping_ ? stats_.crawler_reclaimed : stats_.reclaimed);
+        ++stats_.reclaimed;
         stats_.expired_unfetched += !fetched;
     } else if (!flushed(meta(from))) {
         ++stats_.evictions;

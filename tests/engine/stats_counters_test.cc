@@ -222,10 +222,11 @@ TEST(StatsCountersTest, ExpiredItemsMakeRoomWithoutBeingEvicted) {
     server.pass_time(10);
     while (server.executor().housekeep()) {
     }
-    const auto reclaimed = server.stat("crawler_reclaimed");
+    const auto reclaimed = server.stat("reclaimed");
     EXPECT_GT(reclaimed, 400u);
     EXPECT_EQ(server.stat("expired_unfetched"), reclaimed);
-    EXPECT_EQ(server.stat("reclaimed"), 0u);
+    EXPECT_EQ(server.stat("crawler_reclaimed"), 0u);
+    EXPECT_EQ(server.stat("direct_reclaims"), 0u);
     EXPECT_EQ(server.stat("evictions"), 0u);
     EXPECT_EQ(server.stat("get_expired"), 0u);
 }
