@@ -22,6 +22,7 @@ void append_report(std::string& text, const net::ConnectionReport& report, bool 
     const auto name = [&](std::string_view what) {
         return fmt::format("{}:{}", report.socket, what);
     };
+    if (report.address.starts_with("udp")) append_stat(text, name("UDP"), "UDP");
     append_stat(text, name("addr"), report.address);
     if (!report.listen_address.empty()) {
         append_stat(text, name("listen_addr"), report.listen_address);

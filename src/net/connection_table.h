@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,10 +31,15 @@ class ConnectionTable {
 
     template <typename Function>
     void for_each(Function&& function) {
-        for (auto& chunk : chunks_) {
-            for (std::size_t i = 0; i < kChunk; ++i) {
-                if (chunk[i].in_use) function(chunk[i]);
-            }
+        for_each_from(0, capacity(), function);
+    }
+    /// The connections of `slots` slots from `first` on.
+    template <typename Function>
+    void for_each_from(std::size_t first, std::size_t slots, Function&& function) {
+        const std::size_t end = std::min(first + slots, capacity());
+        for (std::size_t slot = first; slot < end; ++slot) {
+            Connection& connection = at(static_cast<std::uint32_t>(slot));
+            if (connection.in_use) function(connection);
         }
     }
 

@@ -23,6 +23,7 @@ constexpr std::uint64_t kHousekeepingSoonNs = 200'000;  // while more of it is w
 constexpr std::uint64_t kLargeTurnOutput = 256u << 10;
 constexpr std::uint32_t kFewOperations = 8;
 constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::size_t kListedAtOnce = 256;    // connections, between two turns
 constexpr std::uint32_t kRoundsPerTurn = 16;  // before those are looked at who came meanwhile
 
 void set(std::atomic<std::uint64_t>& counter, std::uint64_t value) noexcept {
@@ -293,7 +294,6 @@ std::size_t ReactorIo::resume_all() noexcept {
             continue;
         }
         ++resumed;
-        ++yields_;
         connection->in_runnable = false;
         look_after(*connection);
         allow_round(*connection);
@@ -360,9 +360,19 @@ void ReactorIo::adapt(Connection& connection) noexcept {
             std::min(connection.operations_max * 2, config_.turn_requests_max);
     }
     if (connection.turn_operations != 0) connection.last_command_s = now_s_;
+    note_yields(connection);
     connection.turn_operations = 0;
     connection.turn_input = 0;
     connection.turn_output = 0;
+}
+
+/// As memcached counts: each time after `requests_per_event` operations with more to do, whether
+/// or not somebody else was waiting.
+void ReactorIo::note_yields(const Connection& connection) noexcept {
+    const std::uint32_t in_a_row = config_.requests_per_event;
+    if (connection.turn_operations <= in_a_row && !connection.in_runnable) return;
+    const std::uint32_t done = std::max(connection.turn_operations, 1u);
+    yields_ += (done - 1) / in_a_row + (connection.in_runnable ? 1 : 0);
 }
 
 /// What a connection needs at the end of a turn in which something happened to it.
@@ -459,10 +469,12 @@ void ReactorIo::close_idle() noexcept {
     next_sweep_s_ = std::max(now_s_, oldest + timeout) + 1;
 }
 
-void ReactorIo::list_connections(std::vector<ConnectionReport>& reports) {
-    table_.for_each([&](Connection& connection) {
+bool ReactorIo::list_connections(std::size_t& slot, std::vector<ConnectionReport>& reports) {
+    table_.for_each_from(slot, kListedAtOnce, [&](Connection& connection) {
         if (!connection.released) reports.push_back(report_on(connection, now_s_));
     });
+    slot += kListedAtOnce;
+    return slot < table_.capacity();
 }
 
 bool ReactorIo::wind_down() noexcept {

@@ -41,8 +41,9 @@ class ReactorIo final : public runtime::TurnWork {
     void set_tls(std::shared_ptr<const TlsContext> context) noexcept { tls_ = std::move(context); }
     /// Takes a new connection over.
     void adopt(AcceptedSocket socket);
-    /// Adds reports on all connections.
-    void list_connections(std::vector<ConnectionReport>& reports);
+    /// Adds reports on some connections, from a slot on, and moves `slot` behind them. False: those
+    /// were the last.
+    bool list_connections(std::size_t& slot, std::vector<ConnectionReport>& reports);
     /// Answers a deferred operation.
     void answer(ConnectionId id, std::string_view reply);
     /// Output of a deferred operation before its answer.
@@ -96,6 +97,7 @@ class ReactorIo final : public runtime::TurnWork {
     void settle_all() noexcept;
     void settle(Connection& connection) noexcept;
     void adapt(Connection& connection) noexcept;
+    void note_yields(const Connection& connection) noexcept;
     void update_receive(Connection& connection) noexcept;
     bool finished(const Connection& connection) const noexcept;
     void dismantle(Connection& connection) noexcept;

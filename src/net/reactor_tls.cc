@@ -105,7 +105,7 @@ bool ReactorIo::encrypt_some(Connection& connection) noexcept {
 /// As `send_pending`: at once what the socket takes, the rest through the ring.
 void ReactorIo::send_secured(Connection& connection) noexcept {
     TlsSession& tls = *connection.tls;
-    if (tls.failed()) drop_output(connection);
+    if (tls.failed() || tls.closed()) drop_output(connection);
     Buffer& output = tls.output();
     while (encrypt_some(connection)) {
         const ssize_t sent =

@@ -84,17 +84,19 @@ struct Server::Impl final : Replier {
         return loaded;
     }
 
-    /// Asks one reactor after the other. `reports`: of those that have been asked.
-    void list(std::size_t next, std::vector<ConnectionReport> reports, ListDone done) {
+    /// Asks one reactor after the other, for some connections at a time. `reports`: what has been
+    /// said so far.
+    void list(std::size_t next, std::size_t slot, std::vector<ConnectionReport> reports,
+              ListDone done) {
         if (next == reactors.size()) {
             std::ranges::sort(reports, {}, &ConnectionReport::socket);
             return done(std::move(reports));
         }
         ReactorParts& parts = *reactors[next];
-        parts.reactor.post([this, next, &io = parts.io, reports = std::move(reports),
+        parts.reactor.post([this, next, slot, &io = parts.io, reports = std::move(reports),
                             done = std::move(done)]() mutable {
-            io.list_connections(reports);
-            list(next + 1, std::move(reports), std::move(done));
+            const bool more = io.list_connections(slot, reports);
+            list(more ? next : next + 1, more ? slot : 0, std::move(reports), std::move(done));
         });
     }
 
@@ -126,6 +128,7 @@ struct Server::Impl final : Replier {
             reactors[number]->io.set_udp(std::move(share));
         }
         for (const UdpSockets& address : *opened) bound.push_back(address.address);
+        listen_counters.listeners += opened->size() * reactors.size();
         return {};
     }
 
@@ -168,7 +171,7 @@ void Server::refresh_certs(RefreshDone done) {
 void Server::list_connections(ListDone done) {
     std::vector<ConnectionReport> reports;
     for (const BoundAddress& listener : impl_->bound) reports.push_back(report_on(listener));
-    impl_->list(0, std::move(reports), std::move(done));
+    impl_->list(0, 0, std::move(reports), std::move(done));
 }
 
 std::expected<void, std::string> Server::listen() {

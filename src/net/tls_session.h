@@ -42,6 +42,8 @@ class TlsSession {
     bool established() const noexcept { return established_; }
     /// The peer has said goodbye.
     bool ended() const noexcept { return ended_; }
+    /// Goodbye has been said: nothing can be encrypted any more.
+    bool closed() const noexcept { return closed_; }
     /// Broken for good; what is in `output` tells the peer why.
     bool failed() const noexcept { return !failure_.empty(); }
     /// Why; empty unless failed.

@@ -64,6 +64,25 @@ TEST(ConnectionCommandsTest, ListsListenersAndConnections) {
               "END\r\n");
 }
 
+TEST(ConnectionCommandsTest, MarksSocketsOfDatagrams) {
+    FakeServer server;
+    FakeReplier replier;
+    ConnectionCommands commands(server, replier);
+    commands.list(kAsking);
+    server.listing.front()({{.socket = 6,
+                             .address = "udp:127.0.0.1:11211",
+                             .listen_address = {},
+                             .state = "conn_read",
+                             .idle_s = 0,
+                             .id = {}}});
+    EXPECT_EQ(replier.replies[7].front(),
+              "STAT 6:UDP UDP\r\n"
+              "STAT 6:addr udp:127.0.0.1:11211\r\n"
+              "STAT 6:state conn_read\r\n"
+              "STAT 6:secs_since_last_cmd 0\r\n"
+              "END\r\n");
+}
+
 TEST(ConnectionCommandsTest, SaysWhatBecameOfTheCertificates) {
     FakeServer server;
     FakeReplier replier;

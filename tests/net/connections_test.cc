@@ -113,6 +113,19 @@ TEST(ConnectionsTest, AreListedByEachKindOfAddress) {
     ::unlink(config.unix_path.c_str());
 }
 
+TEST(ConnectionsTest, AreListedOnceEachHoweverManyThereAre) {
+    ServerConfig config = small_config();
+    config.connections_max = 1200;
+    Running running(config);
+    std::vector<TestClient> clients;
+    for (int i = 0; i < 1100; ++i) clients.push_back(running.connect());
+    ASSERT_TRUE(eventually([&] { return running.open_connections() == clients.size(); }));
+    auto reports = list(running.server);
+    EXPECT_EQ(reports.size(), clients.size() + 1);
+    const auto doubles = std::ranges::unique(reports, {}, &ConnectionReport::socket);
+    EXPECT_TRUE(doubles.empty());
+}
+
 TEST(ConnectionsTest, ThatIdleForTooLongAreClosed) {
     ServerConfig config = small_config();
     config.idle_timeout_s = 1;
