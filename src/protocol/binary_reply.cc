@@ -1,5 +1,6 @@
 #include "protocol/binary_reply.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/byte_order.h"
@@ -36,8 +37,7 @@ char* put_head(char* out, const Head& head) noexcept {
 }
 
 char* put(char* out, std::string_view bytes) noexcept {
-    std::memcpy(out, bytes.data(), bytes.size());
-    return out + bytes.size();
+    return std::copy(bytes.begin(), bytes.end(), out);  // none have no address
 }
 
 /// Appends a header and what `fill` writes behind it, `bytes` of it.
