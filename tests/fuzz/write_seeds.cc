@@ -6,12 +6,16 @@
 #include <vector>
 
 #include "fuzz/binary_parser_seeds.h"
+#include "fuzz/meta_parser_seeds.h"
 #include "fuzz/text_parser_seeds.h"
+#include "fuzz/udp_frame_seeds.h"
 
 namespace {
 
 std::vector<std::string> seeds_of(std::string_view parser) {
     using namespace shardmill::fuzz;
+    if (parser == "meta") return {meta_parser_seeds().begin(), meta_parser_seeds().end()};
+    if (parser == "udp") return udp_frame_seeds();
     if (parser == "text") return {text_parser_seeds().begin(), text_parser_seeds().end()};
     if (parser == "binary") return binary_parser_seeds();
     return {};
@@ -23,7 +27,7 @@ std::vector<std::string> seeds_of(std::string_view parser) {
 int main(int argc, char** argv) {
     const auto seeds = argc == 3 ? seeds_of(argv[1]) : std::vector<std::string>{};
     if (seeds.empty()) {
-        std::fprintf(stderr, "usage: %s text|binary <directory>\n", argv[0]);
+        std::fprintf(stderr, "usage: %s text|meta|binary|udp <directory>\n", argv[0]);
         return 2;
     }
     const std::filesystem::path directory = argv[2];
