@@ -6,6 +6,7 @@ import time
 import unittest
 
 import harness
+import tls_test
 
 LARGE = random.Random(1).randbytes(1_000_000)
 
@@ -15,7 +16,7 @@ class PymemcacheRound:
 
     def setUp(self):
         from pymemcache.client.base import Client
-        self.client = Client(("127.0.0.1", self.server.port), timeout=30, default_noreply=False)
+        self.client = Client(("127.0.0.1", self.server.port), timeout=30, default_noreply=False, **self.security())
         self.addCleanup(self.client.close)
 
     def test_storing_and_reading(self):
@@ -166,7 +167,7 @@ class BmemcachedRound:
 
     def setUp(self):
         import bmemcached
-        self.client = bmemcached.Client((f"127.0.0.1:{self.server.port}",), socket_timeout=30)
+        self.client = bmemcached.Client((f"127.0.0.1:{self.server.port}",), socket_timeout=30, **self.security())
         self.addCleanup(self.client.disconnect_all)
 
     def test_storing_and_reading(self):
@@ -217,10 +218,37 @@ class BmemcachedRound:
         self.assertIsNone(self.client.get("f"))
 
 
+class PlainCase(harness.ServerCase):
+    def security(self):
+        return {}
+
+
+class SecuredCase(harness.ServerCase):
+    """A server that wants TLS, and a client that speaks it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.certificates = tls_test.Certificates()
+        cls.addClassCleanup(cls.certificates.remove)
+        cls.OPTIONS = cls.certificates.options()
+        super().setUpClass()
+
+    def security(self):
+        return {"tls_context": self.certificates.client_context()}
+
+
+class PymemcacheSecuredTest(PymemcacheRound, SecuredCase):
+    pass
+
+
+class BmemcachedSecuredTest(BmemcachedRound, SecuredCase):
+    pass
+
+
 def with_reactors(rounds, count):
     name = f"{rounds.__name__.removesuffix('Round')}{count}ReactorsTest"
     settings = rounds.SETTINGS | {"reactors": count}
-    return name, type(name, (rounds, harness.ServerCase), {"SETTINGS": settings})
+    return name, type(name, (rounds, PlainCase), {"SETTINGS": settings})
 
 
 for each in (PymemcacheRound, PylibmcRound, PylibmcBinaryRound, BmemcachedRound):
