@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -146,9 +147,10 @@ class Index {
     void refresh_stamps(std::uint32_t page, std::uint32_t now) noexcept;
 
     /// All places there are for a slot, and the word in one of them (0: it is free).
-    std::uint64_t places() const noexcept { return slots() + kOverflowSlots; }
+    std::uint64_t places() const noexcept { return paged_places() + kOverflowSlots; }
     std::uint64_t word_at(std::uint64_t place) const noexcept {
-        if (place >= slots()) return overflow_[place - slots()].slot;
+        const std::uint64_t paged = paged_places();
+        if (place >= paged) return overflow_[place - paged].slot;
         return reinterpret_cast<const std::uint64_t*>(memory_)[place];
     }
 
@@ -182,6 +184,11 @@ class Index {
         std::uint64_t slot = 0;
     };
 
+    /// While the index shrinks, some of what it gives up is still in use.
+    std::uint64_t paged_places() const noexcept {
+        const std::uint32_t old_pages = resizing() ? old_pages_.load(std::memory_order_relaxed) : 0;
+        return std::uint64_t{std::max(pages(), old_pages)} * kSlotsPerPage;
+    }
     static std::uint32_t scale(std::uint64_t hash, std::uint32_t pages) noexcept {
         return static_cast<std::uint32_t>((hash >> 32) * pages >> 32);
     }

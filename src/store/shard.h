@@ -199,7 +199,7 @@ class Shard {
     /// Shows live items in no particular order: the places from `cursor` on (0: the first),
     /// `places_max` of them, the rest in further calls. Returns where to go on, 0 after the last
     /// one. The shard may change between the calls; what is stored or dropped meanwhile is seen or
-    /// not, and an item may come twice while the index grows.
+    /// not, and while the index changes its size an item may come twice or not at all.
     template <typename Visit>
     std::uint64_t walk(std::uint64_t cursor, std::uint64_t places_max, std::uint32_t now,
                        Visit&& visit) const {
