@@ -25,6 +25,15 @@ bool is_stream(const Request& request) noexcept {
 
 constexpr bool may_have_more_keys(Verb verb) noexcept { return verb <= Verb::Gats; }
 
+/// The first byte of all decides what a connection speaks, unless its listener has.
+ParseResult parse_next(Connection& connection, std::string_view bytes, Request& request) noexcept {
+    if (connection.dialect == protocol::Dialect::Text) [[likely]]
+        return protocol::parse_text(bytes, request);
+    if (connection.dialect == protocol::Dialect::Auto)
+        connection.dialect = protocol::dialect_of(bytes.front());
+    return protocol::parse(connection.dialect, bytes, request);
+}
+
 /// A get is interrupted before `next_key`. Repeats what stands before its first key ("get ", "gat
 /// 60 ") in front of `next_key`, over keys that are done with, so that the rest of the line is a
 /// command again. Returns how many bytes that command begins behind `line`.
@@ -78,10 +87,7 @@ std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t
             continue;
         }
         Request& request = batch_.scratch();
-        if (connection.dialect == protocol::Dialect::Auto) [[unlikely]]
-            connection.dialect = protocol::dialect_of(data[at]);
-        const ParseResult result =
-            protocol::parse(connection.dialect, {data + at, bytes - at}, request);
+        const ParseResult result = parse_next(connection, {data + at, bytes - at}, request);
         switch (result.status) {
             case ParseStatus::Complete:
                 connection.swallow = result.swallow;
