@@ -204,6 +204,9 @@ class Case:
     def has_clock(self):
         return any(exchange.wait for exchange in self.exchanges)
 
+    def closes(self):
+        return any(exchange.expectations[None].closed for exchange in self.exchanges)
+
     def input_bytes(self):
         return sum(len(piece) if isinstance(piece, bytes) else 8
                    for exchange in self.exchanges for piece in exchange.send)

@@ -2,6 +2,7 @@
 
 import pathlib
 import socket
+import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
@@ -57,9 +58,13 @@ class Run:
 
     def __init__(self, case, address, control, version=None, pieces=lambda data: [data], settle=False):
         self.case, self.control, self.version, self.pieces, self.settle = case, control, version, pieces, settle
-        self.socket = socket.create_connection(address, timeout=REPLY_SECONDS)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = self.open(address)
         self.data, self.bound, self.closed = b"", {}, False
+
+    def open(self, address):
+        opened = socket.create_connection(address, timeout=REPLY_SECONDS)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
 
     def close(self):
         self.socket.close()
@@ -148,13 +153,50 @@ class Run:
         self.sentinel()
 
 
-def run_case(case, address, control, pipelined=False, **options):
+class DatagramRun(Run):
+    """The same over UDP, every exchange a datagram. The replies' datagrams are put together as they come."""
+
+    FRAME = struct.Struct(">HHHH")  # request, number, datagrams, 0
+
+    request = 0
+
+    def open(self, address):
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened.settimeout(REPLY_SECONDS)
+        opened.connect(address)
+        return opened
+
+    def send(self, data):
+        self.request += 1
+        self.socket.send(self.FRAME.pack(self.request, 0, 1, 0) + data)
+
+    def receive(self):
+        try:
+            datagram = self.socket.recv(1 << 16)
+        except TimeoutError:
+            raise Mismatch("no answer, or not all of it") from None
+        request, _, _, reserved = self.FRAME.unpack_from(datagram)
+        if (request, reserved) != (self.request, 0) or len(datagram) > 1400:
+            raise Mismatch(f"a wrong frame: {shown(datagram)}")
+        self.data += datagram[self.FRAME.size:]
+        return True
+
+    def sentinel(self):
+        sent, wanted = BINARY_SENTINEL if self.case.is_binary() else TEXT_SENTINEL
+        self.send(sent)
+        while len(self.data) < len(wanted):
+            self.receive()
+        if self.data != wanted:
+            raise Mismatch(f"{self.case}: unexpected at the end: {shown(self.data)}")
+
+
+def run_case(case, address, control, pipelined=False, kind=Run, **options):
     """Empties the server and runs the case. Raises Mismatch."""
     if "fresh" not in case.needs:
         control.empty()
     if case.has_clock():
         control.hold_clock()
-    run = Run(case, address, control, **options)
+    run = kind(case, address, control, **options)
     try:
         if pipelined:
             run.pipelined()

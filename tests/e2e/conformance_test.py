@@ -33,7 +33,7 @@ class TablesCase:
 
     REACTORS = 0
 
-    def run_all(self, wanted, run):
+    def run_all(self, wanted, run, more_options=()):
         """Runs the cases for which `wanted` holds, grouped by the options they need; every failure is reported."""
         groups = {}
         for cases in case_table.read_all().values():
@@ -43,7 +43,7 @@ class TablesCase:
                     groups.setdefault(key, []).append(case)
         self.assertGreater(len(groups), 0)
         for (options, _), cases in groups.items():
-            with harness.Server(*options, reactors=self.REACTORS) as server:
+            with harness.Server(*options, *more_options, reactors=self.REACTORS) as server:
                 control = runner.Control(server.address)
                 for case in cases:
                     with self.subTest(case=str(case)):
@@ -52,6 +52,18 @@ class TablesCase:
 
     def test_one_exchange_after_the_other(self):
         self.run_all(lambda case: True, runner.run_case)
+
+    def test_every_exchange_in_a_datagram(self):
+        def wanted(case):
+            # Nothing is kept from one datagram to the next, and nothing can be closed.
+            return not (fresh(case) or case.only or case.closes()) and case.input_bytes() <= SINGLE_BYTES_MAX
+
+        port = harness.free_port()
+
+        def run(case, _, control):
+            runner.run_case(case, ("127.0.0.1", port), control, kind=runner.DatagramRun)
+
+        self.run_all(wanted, run, ("-U", str(port)))
 
     def test_all_in_one_piece(self):
         def run(case, *server):
