@@ -44,7 +44,7 @@ struct TlsConfig {
     bool enabled = false;
     std::string chain_cert;       // absolute path, PEM
     std::string key;              // absolute path
-    std::string ca_cert;          // absolute path; empty: the system's
+    std::string ca_cert;          // absolute path; empty: no client is trusted
     std::string ciphers;          // OpenSSL's list; empty: its default
     int verify_mode = 0;          // 0 none, 1 request, 2 require, 3 once
     int key_format = 1;           // OpenSSL's number: 1 PEM, 2 ASN.1

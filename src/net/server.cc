@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/acceptor.h"
 #include "net/connection_state.h"
 #include "net/listener.h"
@@ -84,6 +85,15 @@ struct Server::Impl final : Replier {
         return loaded;
     }
 
+    /// Some listener wants to see certificates, and nobody is named who vouches for them.
+    bool asks_for_strangers() const {
+        return config.tls.ca_cert.empty() &&
+               std::ranges::any_of(config.listen, [this](const ListenAddress& address) {
+                   return address.security == Security::TlsMutual ||
+                          (address.security == Security::Tls && config.tls.verify_mode >= 2);
+               });
+    }
+
     /// Asks one reactor after the other, for some connections at a time. `reports`: what has been
     /// said so far.
     void list(std::size_t next, std::size_t slot, std::vector<ConnectionReport> reports,
@@ -157,6 +167,11 @@ std::expected<void, std::string> Server::load_certs() {
     if (!impl_->config.tls.enabled) return {};
     const auto loaded = impl_->load_tls();
     if (!loaded) return std::unexpected(loaded.error());
+    if (impl_->asks_for_strangers()) {
+        base::log_error(
+            "no client's certificate is trusted without ssl_ca_cert, and some are "
+            "asked for");
+    }
     for (auto& parts : impl_->reactors) parts->io.set_tls(*loaded);
     return {};
 }

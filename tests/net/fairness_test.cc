@@ -4,7 +4,9 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <functional>
 #include <future>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,7 @@ struct StoppedClock : Running {
 
     StoppedClock() : Running(one_reactor()) {
         store.put("k", "v");
+        const std::lock_guard lock(store.mutex);
         store.on_batch = [this](std::span<const Operation> operations) {
             for (const Operation& operation : operations) {
                 executed.push_back(operation.connection.generation);
@@ -42,6 +45,7 @@ struct StoppedClock : Running {
     std::pair<TestClient, std::uint64_t> meet() {
         TestClient client = connect();
         EXPECT_EQ(client.ask("mn\r\n"), "MN\r\n");
+        const std::lock_guard lock(store.mutex);
         return {std::move(client), executed.back()};
     }
     void stop() {
@@ -52,9 +56,15 @@ struct StoppedClock : Running {
         });
         stopped.get_future().wait();
     }
+    /// From now on; what has been executed so far is forgotten.
+    void watch(std::function<void()> between) {
+        const std::lock_guard lock(store.mutex);
+        between_batches = std::move(between);
+        executed.clear();
+    }
     void resume() { go_on.set_value(); }
 
-    std::vector<std::uint64_t> executed;  // whose operations, in their order; reactor's thread
+    std::vector<std::uint64_t> executed;  // whose operations, in their order; by store.mutex
     std::function<void()> between_batches;
     std::promise<void> go_on;
 };
@@ -72,7 +82,7 @@ TEST(FairnessTest, NobodyGetsMoreThanAFewInARowWhileOthersWait) {
     auto [first, first_name] = running.meet();
     auto [second, second_name] = running.meet();
     auto [third, third_name] = running.meet();
-    running.executed.clear();
+    running.watch({});
     running.stop();
     EXPECT_TRUE(first.send(many(kMany)));
     EXPECT_TRUE(second.send(many(kMany)));
@@ -109,7 +119,7 @@ TEST(FairnessTest, WhoIsThroughIsAnsweredBeforeTheOthersGoOn) {
     // The reactor itself waits for the answer to have left, before it executes what comes later.
     bool answered = false;
     std::size_t before = 0;
-    running.between_batches = [&, name = modest_name, socket = modest.socket()] {
+    running.watch([&, name = modest_name, socket = modest.socket()] {
         const auto& executed = running.executed;
         const bool has_run = std::ranges::find(executed, name) != executed.end();
         if (!has_run || answered) return;
@@ -121,8 +131,7 @@ TEST(FairnessTest, WhoIsThroughIsAnsweredBeforeTheOthersGoOn) {
         answered = ::poll(&readable, 1, 10'000) == 1;
         EXPECT_TRUE(answered);
         answered = true;
-    };
-    running.executed.clear();
+    });
     running.stop();
     EXPECT_TRUE(greedy.send(many(kMany)));
     EXPECT_TRUE(modest.send(many(2)));
@@ -138,9 +147,12 @@ TEST(FairnessTest, WhoIsAloneHasTheWholeTurn) {
     StoppedClock running;
     auto [client, name] = running.meet();
     std::size_t largest = 0;
-    running.store.on_batch = [&](std::span<const Operation> operations) {
-        largest = std::max(largest, operations.size());
-    };
+    {
+        const std::lock_guard lock(running.store.mutex);
+        running.store.on_batch = [&](std::span<const Operation> operations) {
+            largest = std::max(largest, operations.size());
+        };
+    }
     running.stop();
     EXPECT_TRUE(client.send(many(kMany)));
     running.resume();

@@ -259,6 +259,20 @@ TEST_F(TlsTest, CountsHandshakesThatAreGivenUp) {
     EXPECT_EQ(running.handshake_errors(), before);
 }
 
+TEST_F(TlsTest, RefusesAHandshakeThatWouldTakeTooMuchMemory) {
+    Secured running(tls_config(files));
+    TestClient client = running.connect();
+    // A record of 16 KiB that begins a first message of 16 MiB, over and over.
+    const std::string record = std::string("\x16\x03\x01\x40\x00", 5) +
+                               std::string("\x01\xff\xff\xff", 4) +
+                               std::string((16u << 10) - 4, 'x');
+    client.send(record.substr(0, 100));
+    client.send(record.substr(100));
+    client.receive_all();
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 0; }));
+    EXPECT_EQ(running.handshake_errors(), 1u);
+}
+
 TEST_F(TlsTest, ClosesWhenARecordIsBroken) {
     Secured running(tls_config(files));
     TlsClient client = running.established();
