@@ -73,6 +73,7 @@ net::ServerConfig server_config(const config::Config& config) {
             server.udp_trusted.push_back(*parsed);
         }
     }
+    if (config.sasl) server.authentication = net::Authentication::Sasl;
     if (!config.auth_file.empty()) server.authentication = net::Authentication::Text;
     return server;
 }

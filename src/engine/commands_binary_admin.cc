@@ -6,6 +6,7 @@
 #include "engine/exptime.h"
 #include "engine/stat_packets.h"
 #include "engine/version.h"
+#include "protocol/binary_parser.h"
 #include "protocol/binary_reply.h"
 
 namespace shardmill::engine {
@@ -88,7 +89,21 @@ void run_binary_quit(AdminContext& context, net::Operation& operation) noexcept 
 }
 
 void run_binary_sasl(AdminContext& context, net::Operation& operation) noexcept {
-    reply_error(context, *operation.request, BinaryStatus::UnknownCommand);
+    const Request& request = *operation.request;
+    if (!context.config.sasl || context.parts.control == nullptr) {
+        return reply_error(context, request, BinaryStatus::UnknownCommand);
+    }
+    if (request.key.size() > protocol::kMaxMechanismBytes) {
+        return reply_error(context, request, BinaryStatus::InvalidArguments);
+    }
+    if (request.bad_data_chunk) return reply_error(context, request, BinaryStatus::NoMemory);
+    operation.deferred = true;
+    context.parts.control->submit({.kind = ControlRequest::Kind::Sasl,
+                                   .arguments = std::string(request.key),
+                                   .payload = std::string(request.value),
+                                   .connection = operation.connection,
+
+                                   .packet = request.binary});
 }
 
 /// The line's own handler answers, in text, and that becomes the value of a packet. What is

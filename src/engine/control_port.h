@@ -19,14 +19,15 @@ struct ControlRequest {
         StatsBatch,
         StatsSnapshot,
         StatsConnections,
-        RefreshCerts
+        RefreshCerts,
+        Sasl
     };
     Kind kind = Kind::Batch;
-    std::string arguments;  // the line after the command word
-    std::string payload;    // batch run - payload=<bytes>
+    std::string arguments;  // the line after the command word; Sasl: the mechanism
+    std::string payload;    // batch run - payload=<bytes>; Sasl: the client's response
     bool no_reply = false;  // refresh_certs: the answer is empty
     net::ConnectionId connection{};
-    /// Stats asked for in a packet: answered in packets.
+    /// Stats asked for in a packet: answered in packets. Sasl: always.
     std::optional<protocol::BinaryFields> packet = {};
 };
 

@@ -17,7 +17,10 @@ void ControlService::submit(ControlRequest request) {
 void ControlService::connection_closed(net::ConnectionId connection) {
     SHARDMILL_ASSERT(parts_.control != nullptr);
     // Without a look at who waits: the command that waits may still be on its way.
-    parts_.control->post([this, connection] { parts_.jobs->forget(connection); });
+    parts_.control->post([this, connection] {
+        parts_.jobs->forget(connection);
+        if (parts_.sasl != nullptr) parts_.sasl->forget(connection);
+    });
 }
 
 void ControlService::execute(const ControlRequest& request) {
@@ -42,6 +45,9 @@ void ControlService::execute(const ControlRequest& request) {
             break;
         case ControlRequest::Kind::RefreshCerts:
             parts_.connections->refresh_certs(request.connection, request.no_reply);
+            break;
+        case ControlRequest::Kind::Sasl:
+            parts_.sasl->execute(request);
             break;
     }
 }

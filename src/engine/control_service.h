@@ -5,6 +5,7 @@
 #include "engine/control_port.h"
 #include "engine/control_queue.h"
 #include "engine/job_manager.h"
+#include "engine/sasl_commands.h"
 #include "engine/snapshot_commands.h"
 #include "engine/stats.h"
 #include "net/executor.h"
@@ -23,6 +24,7 @@ class ControlService final : public ControlPort {
         ConnectionCommands* connections = nullptr;
         Statistics* statistics = nullptr;
         net::Replier* replier = nullptr;
+        SaslCommands* sasl = nullptr;  // nullptr: there is no SASL
     };
     /// Before the first command. What is pointed to outlives the last one.
     void connect(const Parts& parts) noexcept { parts_ = parts; }

@@ -39,7 +39,7 @@ Engine::Engine(const config::Config& config)
       settings_(config_),
       prefixes_(config.prefix_delimiter, config.reactors),
       shards_(store_config(config)),
-      counters_(config.reactors),
+      counters_(config.reactors + 1),
       registry_(compute::Registry::with_builtins()) {
     StatsProviders providers;
     providers.shards = &shards_;
@@ -64,6 +64,7 @@ void Engine::make_executors() {
                                              .item_bytes_max = config_.item_bytes_max,
                                              .flush_enabled = config_.flush_enabled,
                                              .cas_enabled = config_.cas_enabled,
+                                             .sasl = config_.sasl,
                                              .started_at = started_at_};
         ExecutorParts parts{.shards = &shards_,
                             .counters = &counters_[reactor],
@@ -85,7 +86,12 @@ std::vector<net::Executor*> Engine::executors() {
     return executors;
 }
 
-std::expected<void, std::string> Engine::open_auth_file() {
+std::expected<void, std::string> Engine::open_authentication() {
+    if (config_.sasl) {
+        auto opened = SaslService::open();
+        if (!opened) return std::unexpected(std::move(opened.error()));
+        sasl_ = std::move(*opened);
+    }
     if (!auth_file_) return {};
     return auth_file_->load();
 }
@@ -103,7 +109,7 @@ std::expected<void, std::string> Engine::open() {
     if (config_.large_pages && !shards_.large_pages()) {
         base::log_verbose(1, "-L: this kernel has no large pages; going on without");
     }
-    if (auto opened = open_auth_file(); !opened) return opened;
+    if (auto opened = open_authentication(); !opened) return opened;
     if (!config_.kernel_dir.empty()) {
         for (const std::string& refused : compute::load_plugins(config_.kernel_dir, registry_)) {
             base::log_error("{}", refused);
@@ -197,13 +203,18 @@ void Engine::connect(Connections connections) {
     snapshot_commands_ = std::make_unique<SnapshotCommands>(*snapshots_, *connections.replier);
     connection_commands_ =
         std::make_unique<ConnectionCommands>(*connections.server, *connections.replier);
+    if (sasl_) {
+        sasl_commands_ =
+            std::make_unique<SaslCommands>(*sasl_, *connections.replier, counters_.back());
+    }
     control_service_.connect({.control = connections.control,
                               .jobs = jobs_.get(),
                               .batch = batch_commands_.get(),
                               .snapshot = snapshot_commands_.get(),
                               .connections = connection_commands_.get(),
                               .statistics = statistics_.get(),
-                              .replier = connections.replier});
+                              .replier = connections.replier,
+                              .sasl = sasl_commands_.get()});
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

@@ -21,6 +21,8 @@
 #include "engine/job_results.h"
 #include "engine/prefix_stats.h"
 #include "engine/runtime_settings.h"
+#include "engine/sasl_commands.h"
+#include "engine/sasl_service.h"
 #include "engine/scan_driver.h"
 #include "engine/snapshot_commands.h"
 #include "engine/snapshot_manager.h"
@@ -37,7 +39,7 @@ namespace shardmill::engine {
 /// before anything is served:
 ///
 ///     Engine engine(config);
-///     engine.open();                                        // auth file, directory, kernels, last
+///     engine.open();                                        // users, directory, kernels, last
 ///     snapshot net::Server server(..., engine.executors()); engine.connect({.reactors = ...,
 ///     .control = ...}); server.start(); control.run();                        // until somebody
 ///     calls shut_down server.stop();
@@ -84,7 +86,7 @@ class Engine {
     void shut_down(bool graceful, runtime::Task stopped);
 
  private:
-    std::expected<void, std::string> open_auth_file();
+    std::expected<void, std::string> open_authentication();
     std::expected<void, std::string> open_directory();
     std::expected<void, std::string> load_contents();
     std::expected<void, std::string> load_once();
@@ -100,7 +102,7 @@ class Engine {
     RuntimeSettings settings_;
     PrefixStats prefixes_;
     store::ShardSet shards_;
-    std::deque<Counters> counters_;
+    std::deque<Counters> counters_;  // one per reactor, and the control thread's
     ServerCounters server_counters_;
     std::unique_ptr<Statistics> statistics_;
     ControlService control_service_;
@@ -109,6 +111,7 @@ class Engine {
     std::function<void(bool graceful)> request_stop_;
     std::function<bool()> close_clients_;
     std::unique_ptr<AuthFile> auth_file_;  // nullptr: nobody has to log in
+    std::unique_ptr<SaslService> sasl_;    // from `open` on; nullptr: the same
 
     compute::Registry registry_;
     std::unique_ptr<snapshot::Catalog> catalog_;  // nullptr: no directory
@@ -120,6 +123,7 @@ class Engine {
     std::unique_ptr<SnapshotManager> snapshots_;
     std::unique_ptr<BatchCommands> batch_commands_;
     std::unique_ptr<SnapshotCommands> snapshot_commands_;
+    std::unique_ptr<SaslCommands> sasl_commands_;
     std::unique_ptr<ConnectionCommands> connection_commands_;
     std::unique_ptr<runtime::WorkerPool> workers_;
     runtime::Task stopped_;

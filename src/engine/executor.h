@@ -23,6 +23,7 @@ struct ExecutorConfig {
     std::uint64_t item_bytes_max = 1 << 20;  // -I
     bool flush_enabled = true;               // false: -F
     bool cas_enabled = true;                 // false: -C
+    bool sasl = false;                       // -S: `control` authenticates clients
     base::UnixSeconds started_at =
         0;  // absolute deadlines up to here are in the past, whatever the clock says
     base::UnixSeconds (*clock)() noexcept = base::unix_now;

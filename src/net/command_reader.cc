@@ -23,6 +23,20 @@ bool is_stream(const Request& request) noexcept {
     return request.arguments.starts_with("metadump") || request.arguments.starts_with("mgdump");
 }
 
+bool is_open_to_strangers(const Request& request) noexcept {
+    switch (request.binary.opcode) {
+        case protocol::opcodes::kSaslListMechs:
+        case protocol::opcodes::kSaslAuth:
+        case protocol::opcodes::kSaslStep:
+        case protocol::opcodes::kVersion:
+            return true;
+        default:
+            // Lengths that contradict each other leave nothing to be judged.
+            return request.verb == Verb::BinaryBroken &&
+                   request.binary.status == protocol::BinaryStatus::UnknownCommand;
+    }
+}
+
 constexpr bool may_have_more_keys(Verb verb) noexcept { return verb <= Verb::Gats; }
 
 /// The first byte of all decides what a connection speaks, unless its listener has.
@@ -81,7 +95,10 @@ std::size_t CommandReader::parse(Connection& connection, char* data, std::size_t
         }
         if (must_wait(connection)) break;
         if (!connection.authenticated) [[unlikely]] {
-            const std::size_t used = log_in(connection, {data + at, bytes - at});
+            const std::size_t used =
+                limits_.authentication == Authentication::Text
+                    ? log_in(connection, {data + at, bytes - at})
+                    : take_packet_of_stranger(connection, data + at, bytes - at);
             if (used == 0) return at;
             at += used;
             continue;
@@ -136,6 +153,30 @@ std::size_t CommandReader::log_in(Connection& connection, std::string_view bytes
     connection.turn_input += static_cast<std::uint32_t>(login.consumed);
     ++connection.turn_operations;
     return login.consumed;
+}
+
+/// Packets of a connection that has not authenticated itself: SASL and VERSION are executed, all
+/// others refused, and that is the end. Returns as `log_in`.
+std::size_t CommandReader::take_packet_of_stranger(Connection& connection, char* data,
+                                                   std::size_t bytes) noexcept {
+    Request& request = batch_.scratch();
+    const ParseResult result = protocol::parse_binary({data, bytes}, request);
+    if (result.status == ParseStatus::NeedMore) {
+        connection.input_needed = result.needed;
+        return 0;
+    }
+    if (result.status == ParseStatus::Close) {
+        connection.closing = true;
+        return 0;
+    }
+    connection.dialect = protocol::Dialect::Binary;
+    if (result.status == ParseStatus::NeedValue || !is_open_to_strangers(request)) {
+        request.verb = Verb::BinaryBroken;
+        request.binary.status = protocol::BinaryStatus::AuthError;
+    }
+    connection.swallow = result.swallow;
+    connection.turn_input += static_cast<std::uint32_t>(result.consumed);
+    return take_command(connection, request, data, result.consumed);
 }
 
 std::size_t CommandReader::take_command(Connection& connection, const Request& request, char* line,

@@ -14,6 +14,7 @@
 namespace shardmill::net {
 
 struct ReaderLimits {
+    Authentication authentication = Authentication::None;
     std::uint32_t upload_bytes_min;  // values from here on are received into the log
     std::uint64_t output_bytes_max;  // pending output at which a connection is choked
     std::size_t line_bytes_max;      // of a `get` line
@@ -58,6 +59,8 @@ class CommandReader {
                      std::string_view line) noexcept;
     std::size_t receive_value(Connection& connection, std::string_view bytes) noexcept;
     std::size_t log_in(Connection& connection, std::string_view bytes) noexcept;
+    std::size_t take_packet_of_stranger(Connection& connection, char* data,
+                                        std::size_t bytes) noexcept;
     bool must_wait(Connection& connection) noexcept;
     std::size_t complete_input(Connection& connection, std::string_view bytes) noexcept;
     void parse_input(Connection& connection) noexcept;

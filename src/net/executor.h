@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/peer_address.h"
@@ -16,6 +17,7 @@ namespace shardmill::net {
 /// What a client has to do before it is served.
 enum class Authentication : std::uint8_t {
     None,
+    Sasl,  // packets of SASL; connections speak the binary protocol only
     Text,  // log in with a `set`, see protocol::parse_login; connections speak text only
 };
 
@@ -143,6 +145,12 @@ class Replier {
     /// Answers the operation that was left `deferred` on `connection` and lets the connection go
     /// on. A connection that is gone meanwhile is not an error: the bytes are dropped.
     virtual void reply(ConnectionId connection, std::string bytes) = 0;
+
+    /// As `reply`, and whether the connection may do more than log in from here on.
+    virtual void reply_login(ConnectionId connection, std::string bytes,
+                             [[maybe_unused]] bool authenticated) {
+        reply(connection, std::move(bytes));
+    }
 
     /// Sends `bytes` on a connection that waits for the reply of a deferred operation, before that
     /// reply, in the order of the calls. Nothing holds back who pushes faster than the client

@@ -58,7 +58,8 @@ std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
     wait_policy_ = &wait_policy;
     batch_ = std::make_unique<Batch>(executor_, buffers_, dirty_, config_.batch_operations_max);
     reader_ =
-        std::make_unique<CommandReader>(ReaderLimits{.upload_bytes_min = config_.upload_bytes_min,
+        std::make_unique<CommandReader>(ReaderLimits{.authentication = config_.authentication,
+                                                     .upload_bytes_min = config_.upload_bytes_min,
                                                      .output_bytes_max = config_.output_bytes_max,
                                                      .line_bytes_max = config_.line_bytes_max,
                                                      .turn_input_max = kTurnInputMax},
@@ -75,6 +76,11 @@ std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
 
 Connection* ReactorIo::find(ConnectionId id) noexcept {
     return UdpPort::owns(id) && udp_ ? udp_->find(id) : table_.find(id);
+}
+
+void ReactorIo::admit(ConnectionId id, bool authenticated) noexcept {
+    Connection* connection = find(id);
+    if (connection != nullptr && connection->deferred) connection->authenticated = authenticated;
 }
 
 void ReactorIo::answer(ConnectionId id, std::string_view reply) {

@@ -44,6 +44,8 @@ class ReactorIo final : public runtime::TurnWork {
     /// Adds reports on some connections, from a slot on, and moves `slot` behind them. False: those
     /// were the last.
     bool list_connections(std::size_t& slot, std::vector<ConnectionReport>& reports);
+    /// Sets what a deferred operation has found out about its connection; `answer` follows.
+    void admit(ConnectionId id, bool authenticated) noexcept;
     /// Answers a deferred operation.
     void answer(ConnectionId id, std::string_view reply);
     /// Output of a deferred operation before its answer.

@@ -51,6 +51,15 @@ struct Server::Impl final : Replier {
         quota.set_on_room([this] { reactors.front()->reactor.post([] {}); });
     }
 
+    void reply_login(ConnectionId connection, std::string bytes, bool authenticated) override {
+        SHARDMILL_ASSERT(connection.reactor < reactors.size());
+        ReactorParts& parts = *reactors[connection.reactor];
+        parts.reactor.post([&io = parts.io, connection, authenticated, text = std::move(bytes)] {
+            io.admit(connection, authenticated);
+            io.answer(connection, text);
+        });
+    }
+
     void reply(ConnectionId connection, std::string bytes) override {
         SHARDMILL_ASSERT(connection.reactor < reactors.size());
         ReactorParts& parts = *reactors[connection.reactor];

@@ -31,6 +31,7 @@ inline constexpr std::size_t kBinaryHeaderBytes = 24;
 
 /// Opcodes that somebody besides the parser has to tell apart.
 namespace opcodes {
+inline constexpr std::uint8_t kVersion = 0x0b;
 inline constexpr std::uint8_t kSaslListMechs = 0x20;
 inline constexpr std::uint8_t kSaslAuth = 0x21;
 inline constexpr std::uint8_t kSaslStep = 0x22;

@@ -23,6 +23,7 @@ ALLOWED = {
 NET_PUBLIC = {"net/executor.h", "net/server.h"}
 # Library header prefix -> files (relative to src/) that may include it.
 LIBRARIES = {
+    "sasl/": lambda path: path == "engine/sasl_service.cc",
     "liburing": lambda path: path.startswith("uring/"),
     "openssl/": lambda path: path.startswith("net/tls_"),
     "boost/": lambda path: path.startswith("admin/") or path.startswith("runtime/worker_pool"),

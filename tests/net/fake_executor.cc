@@ -77,6 +77,10 @@ void FakeExecutor::execute_one(Operation& operation, ReplyArena& replies) {
         case Verb::Version:
             replies.text += "VERSION fake\r\n";
             break;
+        case Verb::BinarySasl:
+            operation.deferred = true;
+            store_.deferred.push_back(operation.connection);
+            break;
         case Verb::BinaryVersion:
             replies.text += std::string(100, 'v');
             break;

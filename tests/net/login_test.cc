@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <thread>
 
+#include "base/byte_order.h"
+#include "protocol/binary_parser.h"
 #include "protocol/login_parser.h"
 #include "running_server.h"
 
@@ -122,6 +126,104 @@ TEST(LoginTest, WorksOnUnixSockets) {
     EXPECT_EQ(client.ask(login("abc cba")), "STORED\r\n");
     EXPECT_EQ(client.ask("version\r\n"), "VERSION fake\r\n");
     ::unlink(config.unix_path.c_str());
+}
+
+ServerConfig with_sasl() {
+    ServerConfig config = small_config();
+    config.authentication = Authentication::Sasl;
+    return config;
+}
+
+std::string packet(std::uint8_t opcode, std::string_view key = {}, std::size_t value_bytes = 0,
+                   std::uint8_t extras_bytes = 0) {
+    std::string bytes(protocol::kBinaryHeaderBytes + extras_bytes, '\0');
+    bytes[0] = static_cast<char>(protocol::kRequestMagic);
+    bytes[1] = static_cast<char>(opcode);
+    base::store_big(bytes.data() + 2, static_cast<std::uint16_t>(key.size()));
+    bytes[4] = static_cast<char>(extras_bytes);
+    base::store_big(bytes.data() + 8,
+                    static_cast<std::uint32_t>(extras_bytes + key.size() + value_bytes));
+    return bytes.append(key);
+}
+
+constexpr std::uint8_t kSet = 0x01;
+constexpr std::uint8_t kNoop = 0x0a;
+constexpr std::string_view kAuthFailure = "Auth failure.";
+
+std::uint16_t status_of(std::string_view packet) {
+    return base::load_big<std::uint16_t>(packet.data() + 6);
+}
+
+std::string receive_packet(TestClient& client) {
+    std::string reply = client.receive(protocol::kBinaryHeaderBytes);
+    if (reply.size() != protocol::kBinaryHeaderBytes) return std::string(24, '?');
+    return reply + client.receive(base::load_big<std::uint32_t>(reply.data() + 8));
+}
+
+void answer(Running& running, bool authenticated) {
+    std::optional<ConnectionId> id;
+    ASSERT_TRUE(eventually([&] { return (id = running.store.take_deferred()).has_value(); }));
+    running.server.replier().reply_login(*id, std::string(24, '='), authenticated);
+}
+
+TEST(SaslLoginTest, StrangersAreRefusedAndThatIsTheEnd) {
+    Running running(with_sasl());
+    for (const std::string& request :
+         {packet(kNoop), packet(0x00, "key"), packet(0x09, "key"), packet(0x00), packet(0x77),
+          packet(kSet, "key", 1'000'000, 8), packet(kSet, "key", 5, 8) + "value"}) {
+        TestClient client = running.connect();
+        EXPECT_TRUE(client.send(request + packet(kNoop)));
+        const std::string reply = receive_packet(client);
+        EXPECT_EQ(status_of(reply), 0x20);
+        EXPECT_EQ(reply.substr(24), kAuthFailure);
+        EXPECT_TRUE(client.receive_all().find_first_not_of("<reset>") == std::string::npos);
+    }
+    EXPECT_EQ(running.store.uploads, 0);
+    TestClient text = running.connect();
+    EXPECT_TRUE(text.send("version\r\n"));
+    EXPECT_TRUE(text.receive_all().find_first_not_of("<reset>") == std::string::npos);
+}
+
+TEST(SaslLoginTest, WhatFollowsALoginIsJudgedByHowItWent) {
+    Running running(with_sasl());
+    const std::string sent = packet(0x21, "PLAIN") + packet(kNoop);
+    for (std::size_t cut = 0; cut <= sent.size(); ++cut) {
+        for (const bool authenticated : {true, false}) {
+            TestClient client = running.connect();
+            EXPECT_TRUE(client.send(sent.substr(0, cut)));
+            EXPECT_TRUE(client.send(sent.substr(cut)));
+            answer(running, authenticated);
+            EXPECT_EQ(client.receive(24), std::string(24, '='));
+            EXPECT_EQ(status_of(receive_packet(client)), authenticated ? 0 : 0x20);
+        }
+    }
+}
+
+TEST(SaslLoginTest, ALoginMayBeLost) {
+    Running running(with_sasl());
+    TestClient client = running.connect();
+    for (const bool authenticated : {true, false}) {
+        EXPECT_TRUE(client.send(packet(0x21, "PLAIN")));
+        answer(running, authenticated);
+        EXPECT_EQ(client.receive(24), std::string(24, '='));
+    }
+    EXPECT_TRUE(client.send(packet(kNoop)));
+    EXPECT_EQ(status_of(receive_packet(client)), 0x20);
+}
+
+TEST(SaslLoginTest, AClientThatVanishesInAnExchangeIsForgotten) {
+    Running running(with_sasl());
+    TestClient client = running.connect();
+    EXPECT_TRUE(client.send(packet(0x21, "PLAIN")));
+    std::optional<ConnectionId> id;
+    ASSERT_TRUE(eventually([&] { return (id = running.store.take_deferred()).has_value(); }));
+    client.vanish();
+    EXPECT_TRUE(eventually([&] { return running.store.closed == 1; }));
+    running.server.replier().reply_login(*id, std::string(24, '='), true);
+    // Whoever gets the place is as strange as anybody.
+    TestClient next = running.connect();
+    EXPECT_TRUE(next.send(packet(kNoop)));
+    EXPECT_EQ(status_of(receive_packet(next)), 0x20);
 }
 
 }  // namespace
