@@ -166,7 +166,12 @@ class ServingTest(TlsCase):
     def test_clients_that_stop_halfway_hold_nothing(self):
         with harness.Server(*self.certificates.options()) as server:
             client = self.connect(server)
-            files = server.open_files()
+
+            def alone():
+                return client.stats()["curr_connections"] == "1"
+
+            self.assertTrue(harness.wait_for(alone))  # the connection that waited for the start is gone
+            files, total = server.open_files(), int(client.stats()["total_connections"])
             outgoing = ssl.MemoryBIO()
             half = self.certificates.client_context().wrap_bio(ssl.MemoryBIO(), outgoing)
             with self.assertRaises(ssl.SSLWantReadError):
@@ -175,7 +180,8 @@ class ServingTest(TlsCase):
             for cut in (1, 5, 6, len(hello) // 2, len(hello)):
                 with server.connect() as plain:
                     plain.send(hello[:cut])
-            self.assertTrue(harness.wait_for(lambda: client.stats()["curr_connections"] == "1"))
+            self.assertTrue(harness.wait_for(lambda: int(client.stats()["total_connections"]) == total + 5))
+            self.assertTrue(harness.wait_for(alone))
             self.assertEqual(server.open_files(), files)
 
     def test_versions_and_ciphers_are_those_that_are_allowed(self):
