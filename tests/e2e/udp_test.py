@@ -160,19 +160,19 @@ class UdpTest(UdpCase):
         self.assertLess(server.resident_bytes() - before, 64 << 20)
 
     def test_both_families_and_the_port_file(self):
-        port = free_udp_port()
+        """Free ports, which the file tells."""
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "ports")
-            command = [harness.program("SHARDMILL"), "-p", str(port), "-U", str(port), "-t", "2", *harness.AS_ME]
+            command = [harness.program("SHARDMILL"), "-p", "-1", "-U", "-1", "-t", "2", *harness.AS_ME]
             process = subprocess.Popen(command, env={**os.environ, "MEMCACHED_PORT_FILENAME": path})
             try:
                 self.assertTrue(harness.wait_for(lambda: os.path.exists(path)))
                 with open(path, encoding="ascii") as file:
-                    lines = file.read().splitlines()
-                self.assertIn(f"UDP INET: {port}", lines)
-                self.assertEqual(self.client(port).ask(b"mn\r\n"), b"MN\r\n")
-                if f"UDP INET6: {port}" in lines:
-                    self.assertEqual(self.client(port, "::1").ask(b"mn\r\n"), b"MN\r\n")
+                    ports = dict(line.split(": ") for line in file.read().splitlines())
+                self.assertEqual(self.client(int(ports["UDP INET"])).ask(b"mn\r\n"), b"MN\r\n")
+                if "UDP INET6" in ports:
+                    self.assertEqual(ports["UDP INET6"], ports["UDP INET"])
+                    self.assertEqual(self.client(int(ports["UDP INET6"]), "::1").ask(b"mn\r\n"), b"MN\r\n")
             finally:
                 process.terminate()
                 self.assertEqual(process.wait(timeout=60), 0)
