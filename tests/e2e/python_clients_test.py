@@ -6,6 +6,7 @@ import time
 import unittest
 
 import harness
+import sasl_test
 import tls_test
 
 LARGE = random.Random(1).randbytes(1_000_000)
@@ -243,6 +244,11 @@ class PymemcacheSecuredTest(PymemcacheRound, SecuredCase):
 
 class BmemcachedSecuredTest(BmemcachedRound, SecuredCase):
     pass
+
+
+class BmemcachedLoggedInTest(BmemcachedRound, sasl_test.SaslCase):
+    def security(self):
+        return {"username": "anna", "password": "secret"}
 
 
 def with_reactors(rounds, count):
