@@ -14,6 +14,14 @@ inline UnixSeconds unix_now() noexcept {
     return static_cast<UnixSeconds>(time.tv_sec);
 }
 
+/// Unix time in microseconds.
+inline std::uint64_t unix_now_us() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000u +
+           static_cast<std::uint64_t>(time.tv_nsec) / 1000;
+}
+
 /// Monotonic nanoseconds, for durations only.
 inline std::uint64_t monotonic_ns() noexcept {
     timespec time{};

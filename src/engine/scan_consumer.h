@@ -35,6 +35,11 @@ class ScanLane {
     virtual ScanResult map(const store::PinnedSegment& segment, std::uint32_t now,
                            const std::atomic<bool>& stop) = 0;
 
+    /// After `map`: it has not read the segment to its end, because what it made of it has nowhere
+    /// to go at present. The lane leaves its worker and goes on with the same segment after the
+    /// next ScanDriver::Remote::resume.
+    virtual bool resting() const noexcept { return false; }
+
     /// There are no more segments for this lane, and the scan has not failed so far.
     virtual ScanResult finish() = 0;
 };

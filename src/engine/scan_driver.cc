@@ -22,6 +22,13 @@ ScanDriver::Handle::~Handle() = default;
 void ScanDriver::Handle::cancel() noexcept { run_->cancel(); }
 ScanProgress ScanDriver::Handle::progress() const noexcept { return run_->progress(); }
 
+void ScanDriver::Remote::resume() const {
+    if (const auto run = run_.lock()) run->resume();
+}
+void ScanDriver::Remote::cancel() const {
+    if (const auto run = run_.lock()) run->cancel();
+}
+
 ScanDriver::ScanDriver(ScanParts parts) : parts_(std::move(parts)) {
     SHARDMILL_ASSERT(parts_.shards && parts_.control && parts_.workers);
     SHARDMILL_ASSERT(!parts_.reactors.empty() && parts_.lanes > 0);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -58,6 +59,20 @@ class ScanDriver {
     ScanDriver(const ScanDriver&) = delete;
     ScanDriver& operator=(const ScanDriver&) = delete;
 
+    /// Reaches a scan from any thread, for as long as it lasts, without keeping it alive.
+    class Remote {
+     public:
+        Remote() = default;
+        explicit Remote(std::weak_ptr<ScanRun> run) noexcept : run_(std::move(run)) {}
+        /// Lanes that rest look again whether they can go on.
+        void resume() const;
+        /// As Handle::cancel.
+        void cancel() const;
+
+     private:
+        std::weak_ptr<ScanRun> run_;
+    };
+
     /// A started scan, for the one who started it. Valid as long as held, also when the scan is
     /// over.
     class Handle {
@@ -69,6 +84,7 @@ class ScanDriver {
         /// The scan ends soon, with Stopped, unless it has already. Any thread.
         void cancel() noexcept;
         ScanProgress progress() const noexcept;
+        Remote remote() const noexcept { return Remote(run_); }
 
      private:
         std::shared_ptr<ScanRun> run_;

@@ -22,7 +22,23 @@ constexpr const char* kTakenBack =
 ScanRun::ScanRun(ScanDriver& driver, const ScanParts& parts, std::shared_ptr<ScanConsumer> consumer)
     : driver_(driver), parts_(parts), consumer_(std::move(consumer)) {}
 
-void ScanRun::cancel() noexcept { stop_.store(true, std::memory_order_relaxed); }
+void ScanRun::cancel() noexcept {
+    stop_.store(true, std::memory_order_relaxed);
+    resume();
+}
+
+void ScanRun::resume() {
+    const std::uint32_t lanes = lanes_started_.load(std::memory_order_acquire);
+    for (std::uint32_t lane = 0; lane < lanes; ++lane) {
+        if (lanes_[lane].rest.exchange(Rest::Called, std::memory_order_acq_rel) == Rest::Resting) {
+            post_step(lane);
+        }
+    }
+}
+
+void ScanRun::post_step(std::uint32_t lane) {
+    parts_.workers->post([self = shared_from_this(), lane] { self->step(lane); });
+}
 
 ScanProgress ScanRun::progress() const noexcept {
     ScanProgress progress;
@@ -61,15 +77,16 @@ void ScanRun::start_lanes() {
     }
     // One lane even without a segment: a consumer's whole is made by its lanes.
     const auto most = static_cast<std::uint32_t>(std::max<std::size_t>(segments_.size(), 1));
-    lanes_.resize(std::min(parts_.lanes, most));
-    lanes_left_ = static_cast<std::uint32_t>(lanes_.size());
-    for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) {
-        parts_.workers->post([self = shared_from_this(), lane] { self->step(lane); });
-    }
+    const std::uint32_t lanes = std::min(parts_.lanes, most);
+    for (std::uint32_t lane = 0; lane < lanes; ++lane) lanes_.emplace_back();
+    lanes_left_ = lanes;
+    lanes_started_.store(lanes, std::memory_order_release);
+    for (std::uint32_t lane = 0; lane < lanes; ++lane) post_step(lane);
 }
 
 void ScanRun::step(std::uint32_t index) {
     Lane& lane = lanes_[index];
+    lane.rest.exchange(Rest::Running, std::memory_order_acq_rel);
     if (!lane.worker && !stopping()) {
         auto started = consumer_->start_lane();
         if (started) {
@@ -79,8 +96,14 @@ void ScanRun::step(std::uint32_t index) {
         }
     }
     if (!stopping() && read_next(lane)) {
+        // Whoever resumes meanwhile finds the lane at rest, or leaves a mark that it sees here.
+        Rest running = Rest::Running;
+        if (lane.worker->resting() && !stopping() &&
+            lane.rest.compare_exchange_strong(running, Rest::Resting, std::memory_order_acq_rel)) {
+            return;
+        }
         // Behind everybody else's: scans that run at the same time share the workers.
-        parts_.workers->post([self = shared_from_this(), index] { self->step(index); });
+        post_step(index);
         return;
     }
     lane_ended(lane);
@@ -88,14 +111,25 @@ void ScanRun::step(std::uint32_t index) {
 
 /// False: this lane has nothing more to read.
 bool ScanRun::read_next(Lane& lane) {
-    const std::uint32_t index = next_segment_.fetch_add(1, std::memory_order_relaxed);
-    if (index >= segments_.size()) return false;
-    const ScanResult result = read(lane, segments_[index]);
-    lane.read.push_back(std::move(segments_[index]));
+    if (!lane.segment) {
+        const std::uint32_t index = next_segment_.fetch_add(1, std::memory_order_relaxed);
+        if (index >= segments_.size()) return false;
+        lane.segment = index;
+    }
+    store::PinnedSegment& segment = segments_[*lane.segment];
+    const ScanResult result = read(lane, segment);
     if (!result) {
         fail(result.error());
         return false;
     }
+    if (lane.worker->resting()) {
+        // For however long: only the segment that is being read waits with it.
+        if (!lane.read.empty()) post_release(std::exchange(lane.read, {}));
+        return !stopping();
+    }
+    count_read(segment);
+    lane.read.push_back(std::move(segment));
+    lane.segment.reset();
     if (lane.read.size() >= kReleaseBatch) post_release(std::exchange(lane.read, {}));
     return !stopping();
 }
@@ -104,9 +138,7 @@ ScanResult ScanRun::read(Lane& lane, const store::PinnedSegment& segment) {
     if (cut_state_->failed.load(std::memory_order_relaxed) || !segment.claim()) {
         return std::unexpected(kTakenBack);
     }
-    ScanResult mapped = lane.worker->map(segment, now_, stop_);
-    if (mapped) count_read(segment);
-    return mapped;
+    return lane.worker->map(segment, now_, stop_);
 }
 
 void ScanRun::count_read(const store::PinnedSegment& segment) noexcept {
@@ -121,6 +153,7 @@ void ScanRun::check(ScanResult result) {
 }
 
 void ScanRun::lane_ended(Lane& lane) {
+    if (lane.segment) lane.read.push_back(std::move(segments_[*lane.segment]));
     if (!lane.read.empty()) post_release(std::exchange(lane.read, {}));
     if (lane.worker && !stopping()) check(lane.worker->finish());
     lane.worker.reset();
@@ -145,13 +178,16 @@ void ScanRun::end() {
 }
 
 void ScanRun::fail(std::string reason) {
-    const std::lock_guard lock(mutex_);
-    // A consumer that stops because it was told to has not failed.
-    if (!failed_ && !stopping()) {
-        failed_ = true;
-        reason_ = std::move(reason);
+    {
+        const std::lock_guard lock(mutex_);
+        // A consumer that stops because it was told to has not failed.
+        if (!failed_ && !stopping()) {
+            failed_ = true;
+            reason_ = std::move(reason);
+        }
+        stop_.store(true, std::memory_order_relaxed);
     }
-    stop_.store(true, std::memory_order_relaxed);
+    resume();
 }
 
 ScanOutcome ScanRun::outcome() const {

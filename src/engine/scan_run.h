@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +24,8 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
 
     // Any thread.
     void cancel() noexcept;
+    /// Lanes that rest are sent back to the workers.
+    void resume();
     bool stopping() const noexcept { return stop_.load(std::memory_order_relaxed); }
 
     // Control thread.
@@ -39,13 +43,18 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     }
 
  private:
+    /// Where a lane is: on its way through the workers, at rest, or told to go on.
+    enum class Rest : std::uint8_t { Running, Resting, Called };
     struct Lane {
         std::unique_ptr<ScanLane> worker;
+        std::atomic<Rest> rest{Rest::Running};
+        std::optional<std::uint32_t> segment;    // taken and not read to its end
         std::vector<store::PinnedSegment> read;  // to be given back with the next batch
     };
 
     // Worker threads. A segment belongs to the lane that took its number.
     void step(std::uint32_t lane);
+    void post_step(std::uint32_t lane);
     bool read_next(Lane& lane);
     ScanResult read(Lane& lane, const store::PinnedSegment& segment);
     void lane_ended(Lane& lane);
@@ -70,7 +79,8 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     std::uint32_t now_ = 0;
     std::uint64_t items_ = 0;
     std::uint64_t bytes_ = 0;
-    std::vector<Lane> lanes_;
+    std::deque<Lane> lanes_;
+    std::atomic<std::uint32_t> lanes_started_{0};  // 0 until all are there
     bool ended_ = false;
 
     std::atomic<bool> stop_{false};  // the scan is to end: cancelled or failed

@@ -76,6 +76,21 @@ void Index::prefetch_item(std::uint64_t hash, const char* base) const noexcept {
     }
 }
 
+std::uint64_t Index::peek_location(std::uint64_t hash, std::uint64_t location) const noexcept {
+    const std::uint64_t tag = tag_of(hash);
+    const char* page = page_address(hash);
+    const std::uint32_t first = first_bucket(hash);
+    for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
+        const auto* slots = reinterpret_cast<const std::uint64_t*>(page + bucket * 64);
+        for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i) {
+            const std::uint64_t word = std::atomic_ref(const_cast<std::uint64_t&>(slots[i]))
+                                           .load(std::memory_order_relaxed);
+            if (Slot::tag(word) == tag && Slot::location(word) == location) return word;
+        }
+    }
+    return 0;
+}
+
 SlotRef Index::empty_in(std::uint64_t* bucket) noexcept {
     for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i) {
         if (bucket[i] == 0) return bucket + i;

@@ -111,6 +111,10 @@ class Index {
         return find(hash, [location](std::uint64_t at) { return at == location; });
     }
 
+    /// The word of the slot that points at exactly this location. Any thread, no lock. 0: not seen,
+    /// because there is none, or because it was being moved just then.
+    std::uint64_t peek_location(std::uint64_t hash, std::uint64_t location) const noexcept;
+
     /// Adds a slot for a key that has none. nullptr: no room; grow and try again.
     SlotRef insert(std::uint64_t hash, std::uint64_t frequency, AccessStamp stamp,
                    std::uint64_t location) noexcept;

@@ -111,15 +111,15 @@ Handle Shard::handle_for(SlotRef slot, std::uint32_t now) const noexcept {
     Handle handle{
         .slot = slot, .item = address(place), .segment = place.segment, .offset = place.offset};
     handle.view = view_at(place);
-    handle.fetched_before = Slot::frequency(word) != 0 || handle.view.header.has(ItemHeader::kHit);
-    handle.last_access = now - stamp_age(Slot::stamp(word), now);
+    const ItemAccess access = access_of(handle.view, word, now);
+    handle.fetched_before = access.fetched;
+    handle.last_access = access.last_access;
     return handle;
 }
 
-std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss* why) noexcept {
-    check_flush(now);
+SlotRef Shard::slot_of(const HashedKey& key) noexcept {
     const char* base = pool_.base();
-    SlotRef slot = index_.find(key.hash, [&](std::uint64_t at) {
+    return index_.find(key.hash, [&](std::uint64_t at) {
         const char* item = base + at;
         std::uint32_t word;
         std::memcpy(&word, item, 4);
@@ -127,6 +127,11 @@ std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss*
         return header.key_bytes() == key.key.size() &&
                std::memcmp(item + header.prefix_bytes(), key.key.data(), key.key.size()) == 0;
     });
+}
+
+std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss* why) noexcept {
+    check_flush(now);
+    SlotRef slot = slot_of(key);
     if (slot == nullptr) {
         if (why != nullptr) *why = Miss::NotFound;
         return std::nullopt;
@@ -144,6 +149,26 @@ std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss*
     }
     if (why != nullptr) *why = Miss::None;
     return handle;
+}
+
+std::optional<ItemAccess> Shard::peek_access(std::uint64_t hash, const ItemView& item,
+                                             std::uint32_t now) const noexcept {
+    const char* start = item.key.data() - item.header.prefix_bytes();
+    const auto at = static_cast<std::uint64_t>(start - pool_.base());
+    const std::uint64_t word = index_.peek_location(hash, at);
+    if (word == 0) return std::nullopt;
+    return access_of(item, word, now);
+}
+
+bool Shard::reclaim_expired(const HashedKey& key, std::uint32_t now) noexcept {
+    SlotRef slot = slot_of(key);
+    if (slot == nullptr) return false;
+    const Handle handle = handle_for(slot, now);
+    if (!handle.view.expired(now)) return false;
+    if (!handle.fetched_before) ++stats_.expired_unfetched;
+    ++stats_.crawler_reclaimed;
+    erase(handle);
+    return true;
 }
 
 void Shard::bump(const Handle& handle, std::uint32_t now) noexcept {
@@ -294,18 +319,21 @@ Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
     return handle_for(slot, now);
 }
 
-void Shard::resize_index_step() noexcept {
+void Shard::resize_index_step(std::uint32_t now) noexcept {
     index_.resize_step([this](std::uint64_t at) { return hash_at(at); },
-                       [this](std::uint64_t at) {
+                       [this, now](std::uint64_t at) {
                            ++stats_.evictions;
                            const Place place = place_of(at);
-                           kill(place, view_at(place).bytes);
+                           const ItemView item = view_at(place);
+                           // Its slot, and with it its last access, is gone already.
+                           tell_evicted(item, Slot::make(0, 0, stamp_now(now), at), now);
+                           kill(place, item.bytes);
                        });
 }
 
 bool Shard::make_index_room(std::uint32_t now) noexcept {
     if (index_.resizing()) {
-        if (++growth_pace_ % kGrowthPace == 0) resize_index_step();
+        if (++growth_pace_ % kGrowthPace == 0) resize_index_step(now);
     } else if (index_.wants_growth()) {
         const std::uint32_t pages = index_pages_wanted();
         while (pages < index_.pages_max() && !index_.start_growth(pages)) {
@@ -314,7 +342,7 @@ bool Shard::make_index_room(std::uint32_t now) noexcept {
     }
     while (index_.overflowed() == Index::kOverflowSlots) {
         if (index_.resizing()) {
-            resize_index_step();
+            resize_index_step(now);
         } else if (!make_room(kNoSegment, now)) {
             return false;
         }

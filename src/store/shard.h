@@ -41,6 +41,27 @@ struct Handle {
         0;  // unix seconds (minutes' resolution when long ago), not counting this access
 };
 
+/// What the index knows of an item's use.
+struct ItemAccess {
+    std::uint32_t last_access = 0;  // as Handle::last_access
+    bool fetched = false;
+};
+
+/// A live item that is dropped for its space.
+struct EvictedItem {
+    const ItemView& view;
+    ItemAccess access;
+    std::uint32_t now;
+};
+
+/// Whoever wants to know what leaves a shard. Called under the shard's lock; must be quick and
+/// leave the shard alone.
+class EvictionObserver {
+ public:
+    virtual ~EvictionObserver() = default;
+    virtual void evicted(const EvictedItem& item) noexcept = 0;
+};
+
 /// Everything about an item that is to be stored. The value is the two parts joined: append and
 /// prepend pass the old value, still in the log, as one of them.
 struct NewItem {
@@ -124,6 +145,18 @@ class Shard {
     /// an access.
     std::optional<Handle> find(const HashedKey& key, std::uint32_t now,
                                Miss* why = nullptr) noexcept;
+
+    /// The use of an item that lies in a pinned segment of a cut. Any thread, no lock. `now`: not
+    /// before any access so far, nor hours after it. nullopt: the item has been moved, replaced or
+    /// removed since the cut, or is being moved; `find` tells which.
+    std::optional<ItemAccess> peek_access(std::uint64_t hash, const ItemView& item,
+                                          std::uint32_t now) const noexcept;
+
+    /// Drops the key's item if it has expired, as the crawler of memcached does. True: it had.
+    bool reclaim_expired(const HashedKey& key, std::uint32_t now) noexcept;
+
+    /// Has `observer` told of evictions from now on; nullptr: nobody. It outlives its being told.
+    void observe_evictions(EvictionObserver* observer) noexcept { observer_ = observer; }
 
     /// Counts an access: frequency and last access, in the index only.
     void bump(const Handle& handle, std::uint32_t now) noexcept;
@@ -258,7 +291,13 @@ class Shard {
     ItemView view_at(Place place) const noexcept {
         return decode_item(address(place), derived_cas(place));
     }
+    SlotRef slot_of(const HashedKey& key) noexcept;
     Handle handle_for(SlotRef slot, std::uint32_t now) const noexcept;
+    static ItemAccess access_of(const ItemView& item, std::uint64_t slot,
+                                std::uint32_t now) noexcept {
+        return {.last_access = now - stamp_age(Slot::stamp(slot), now),
+                .fetched = Slot::frequency(slot) != 0 || item.header.has(ItemHeader::kHit)};
+    }
     std::uint64_t hash_at(std::uint64_t location) const noexcept;
     bool flushed(const Segment& segment) const noexcept {
         return segment.sequence < flush_sequence_;
@@ -279,7 +318,7 @@ class Shard {
                                               std::uint32_t bits, std::uint64_t cas,
                                               std::uint32_t now) noexcept;
     bool make_index_room(std::uint32_t now) noexcept;
-    void resize_index_step() noexcept;
+    void resize_index_step(std::uint32_t now) noexcept;
     void kill(Place place, std::uint32_t bytes) noexcept;
 
     // shard_space.cc: segments and queues
@@ -320,6 +359,10 @@ class Shard {
     void seal_stale() noexcept;
     /// Empties a segment and retires it. True: at least an eighth of its memory was won.
     bool reclaim(std::uint32_t segment, Retain retain, std::uint32_t now) noexcept;
+    void tell_evicted(const ItemView& item, std::uint64_t slot, std::uint32_t now) const noexcept {
+        if (observer_ != nullptr) [[unlikely]]
+            observer_->evicted({item, access_of(item, slot, now), now});
+    }
     void drop_from(std::uint32_t segment, const ItemView& item, std::uint64_t hash, SlotRef slot,
                    std::uint32_t now) noexcept;
     bool relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Retain retain,
@@ -378,6 +421,7 @@ class Shard {
     std::uint32_t stamp_sweep_at_ = 0;
     bool housekeeping_ = false;             // what is reclaimed is not for a write
     std::unique_ptr<SizeHistogram> sizes_;  // nullptr: nobody wants to know
+    EvictionObserver* observer_ = nullptr;
     mutable ShardStats stats_;
 };
 

@@ -170,7 +170,7 @@ bool Shard::housekeep(std::uint32_t now) noexcept {
         });
     }
     if (index_.wants_shrinking()) index_.start_shrinking();
-    if (index_.resizing()) resize_index_step();
+    if (index_.resizing()) resize_index_step(now);
     return found != kNoSegment || flushing_ || index_.resizing();
 }
 

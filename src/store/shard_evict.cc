@@ -188,6 +188,7 @@ void Shard::drop_from(std::uint32_t from, const ItemView& item, std::uint64_t ha
         stats_.evicted_at = now;
         stats_.evicted_age = stamp_age(Slot::stamp(word), now);
         ghost_.remember(hash, index_.count());
+        tell_evicted(item, word, now);
     }
     index_.erase(slot);
     stats_.item_bytes -= item.bytes;
