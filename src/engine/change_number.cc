@@ -6,6 +6,7 @@
 
 #include "base/number.h"
 #include "engine/delta.h"
+#include "engine/store_item.h"
 
 namespace shardmill::engine {
 
@@ -44,6 +45,18 @@ std::expected<Handle, store::StoreError> write_number(CommandContext& context,
     const auto written = context.shard.put(item, &found, context.now);
     if (written && fits) context.shard.count_as_change();
     return written;
+}
+
+/// The lines of a number that is made because there was none: to memcached that is an `add`.
+void log_made(const CommandContext& context, const net::Operation& operation,
+              const std::expected<Handle, store::StoreError>& made) noexcept {
+    EventLog& log = context.log;
+    if (log.wants(Stream::Fetchers)) {
+        log.item_get(operation, nullptr, store::Shard::Miss::NotFound);
+    }
+    if (!made || !log.wants(Stream::Mutations)) return;
+    const store::ItemView& item = made->view;
+    log_store(context, operation, "stored", "add", item.exptime, item.value.size());
 }
 
 }  // namespace
@@ -93,6 +106,8 @@ std::expected<Handle, store::StoreError> make_number(CommandContext& context,
                                .cas = cas};
     const auto stored = context.shard.put(fresh, nullptr, context.now);
     if (!stored) context.count(Counter::StoreNoMemory);
+    if (context.log.active()) [[unlikely]]
+        log_made(context, operation, stored);
     return stored;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "engine/counters.h"
+#include "engine/event_log.h"
 #include "engine/upload_table.h"
 #include "net/executor.h"
 #include "protocol/request.h"
@@ -48,6 +49,7 @@ struct CommandContext {
     UploadTable& uploads;
     net::ReplyArena& replies;
     const CommandLimits& limits;
+    EventLog& log;
 
     void count(Counter counter) const noexcept { counters.add(counter); }
 
@@ -75,6 +77,8 @@ inline std::optional<store::Handle> find_item(const CommandContext& context,
         if (why == store::Shard::Miss::Expired) context.count(Counter::GetExpired);
         if (why == store::Shard::Miss::Flushed) context.count(Counter::GetFlushed);
     }
+    if (context.log.wants(Stream::Fetchers)) [[unlikely]]
+        context.log.item_get(operation, found ? &*found : nullptr, why);
     return found;
 }
 

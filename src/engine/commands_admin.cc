@@ -55,21 +55,6 @@ void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
     append_answer(context, operation, protocol::replies::kOk);
 }
 
-/// Hands a command to the control plane, which answers through net::Replier.
-void defer(AdminContext& context, net::Operation& operation, ControlRequest::Kind kind,
-           std::string_view arguments) {
-    if (context.parts.control == nullptr) {
-        protocol::append_server_error(context.replies.text, "no control plane is configured");
-        return;
-    }
-    operation.deferred = true;
-    context.parts.control->submit({.kind = kind,
-                                   .arguments = std::string(arguments),
-                                   .payload = std::string(operation.request->payload),
-                                   .no_reply = operation.request->no_reply,
-                                   .connection = operation.connection});
-}
-
 void run_stats(AdminContext& context, net::Operation& operation) noexcept {
     std::string_view rest = operation.request->arguments;
     const std::string_view topic = protocol::next_key(rest);
@@ -148,7 +133,7 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::LruCrawler, run_lru_crawler);
     set(Verb::Extstore, run_extstore);
     set(Verb::RefreshCerts, run_refresh_certs);
-    set(Verb::Watch, run_unknown);
+    set(Verb::Watch, run_watch);
     set(Verb::Invalid, run_invalid);
     set(Verb::BinaryNoop, run_binary_noop);
     set(Verb::BinaryVersion, run_binary_version);
@@ -174,6 +159,20 @@ void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept {
     for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
         shards.lock(shard)->flush_all(when, context.now);
     }
+}
+
+void defer(AdminContext& context, net::Operation& operation, ControlRequest::Kind kind,
+           std::string_view arguments) {
+    if (context.parts.control == nullptr) {
+        protocol::append_server_error(context.replies.text, "no control plane is configured");
+        return;
+    }
+    operation.deferred = true;
+    context.parts.control->submit({.kind = kind,
+                                   .arguments = std::string(arguments),
+                                   .payload = std::string(operation.request->payload),
+                                   .no_reply = operation.request->no_reply,
+                                   .connection = operation.connection});
 }
 
 AdminCommand admin_command(Verb verb) noexcept {

@@ -29,12 +29,19 @@ inline void append_answer(AdminContext& context, const net::Operation& operation
     if (!operation.request->no_reply) context.replies.text.append(answer);
 }
 
+/// Hands a command to the control plane, which answers through net::Replier.
+void defer(AdminContext& context, net::Operation& operation, ControlRequest::Kind kind,
+           std::string_view arguments);
+
 // Handlers by file; the others are commands_admin.cc's own.
 
 // commands_tuning.cc
 void run_slabs(AdminContext& context, net::Operation& operation) noexcept;
 void run_lru(AdminContext& context, net::Operation& operation) noexcept;
 void run_extstore(AdminContext& context, net::Operation& operation) noexcept;
+
+// commands_watch.cc
+void run_watch(AdminContext& context, net::Operation& operation) noexcept;
 
 // commands_crawler.cc
 void run_lru_crawler(AdminContext& context, net::Operation& operation) noexcept;

@@ -1,6 +1,7 @@
 // lru_crawler: the words behind it and what they need before they run.
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "engine/admin_arguments.h"
@@ -20,25 +21,37 @@ using Answer = std::string_view;  // empty: the word has appended its reply, or 
 
 constexpr Answer kCrawlerDisabled = "CLIENT_ERROR lru crawler disabled\r\n";
 
-Answer crawl(AdminContext& context, net::Operation&, const AdminArguments&) noexcept {
-    if (!context.parts.settings->lru_crawler) return kCrawlerDisabled;
-    return kError;
+Answer to_control(AdminContext& context, net::Operation& operation, std::string_view word,
+                  const AdminArguments& arguments) noexcept {
+    defer(context, operation, ControlRequest::Kind::Crawler,
+          std::string(word).append(" ").append(arguments.text(2)));
+    return {};
 }
 
-Answer metadump(AdminContext& context, net::Operation&, const AdminArguments&) noexcept {
+Answer crawl(AdminContext& context, net::Operation& operation,
+             const AdminArguments& arguments) noexcept {
+    if (!context.parts.settings->lru_crawler) return kCrawlerDisabled;
+    return to_control(context, operation, "crawl", arguments);
+}
+
+Answer metadump(AdminContext& context, net::Operation& operation,
+                const AdminArguments& arguments) noexcept {
     if (!context.parts.settings->lru_crawler) return kCrawlerDisabled;
     if (!context.parts.statistics->providers().config->dump_enabled) {
         return "ERROR metadump not allowed\r\n";
     }
-    return kError;
+    if (operation.pipelined) return "ERROR cannot pipeline other commands before metadump\r\n";
+    return to_control(context, operation, "metadump", arguments);
 }
 
-Answer mgdump(AdminContext& context, net::Operation&, const AdminArguments&) noexcept {
+Answer mgdump(AdminContext& context, net::Operation& operation,
+              const AdminArguments& arguments) noexcept {
     if (!context.parts.settings->lru_crawler) return kCrawlerDisabled;
     if (!context.parts.statistics->providers().config->dump_enabled) {
         return "ERROR key dump not allowed\r\n";
     }
-    return kError;
+    if (operation.pipelined) return "ERROR cannot pipeline other commands before mgdump\r\n";
+    return to_control(context, operation, "mgdump", arguments);
 }
 
 Answer set_tocrawl(AdminContext& context, net::Operation&,

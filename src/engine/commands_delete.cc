@@ -4,6 +4,7 @@
 #include "engine/exptime.h"
 #include "engine/item_actions.h"
 #include "engine/meta_flags.h"
+#include "engine/store_item.h"
 #include "protocol/reply.h"
 
 namespace shardmill::engine {
@@ -14,6 +15,21 @@ using protocol::MetaFlags;
 using protocol::MetaStatus;
 using store::Handle;
 using store::ItemHeader;
+
+void log_deleted(const CommandContext& context, const store::ItemView& item) noexcept {
+    if (context.log.wants(Stream::Deletions)) context.log.deleted(item, "md");
+}
+
+/// The lines of md x: memcached stores an empty value over the old one and calls that a deletion.
+void log_emptied(const CommandContext& context, const net::Operation& operation,
+                 std::size_t value_bytes, const Handle& emptied) noexcept {
+    EventLog& log = context.log;
+    if (log.wants(Stream::Fetchers)) log.item_get(operation, value_bytes);
+    if (log.wants(Stream::Mutations)) {
+        log_store(context, operation, "stored", "set", emptied.view.exptime, 0);
+    }
+    if (!operation.request->meta.has('I')) log_deleted(context, emptied.view);
+}
 
 /// md with x, I or both: the item stays, without its value (x), marked stale (I).
 std::expected<Handle, store::StoreError> invalidate(CommandContext& context,
@@ -43,6 +59,8 @@ std::expected<Handle, store::StoreError> invalidate(CommandContext& context,
     if (stale) item.header_bits |= ItemHeader::kStale;
     const auto changed = context.shard.put(item, &found, context.now);
     if (changed && !drop_value) context.shard.count_as_change();
+    if (changed && drop_value && context.log.active()) [[unlikely]]
+        log_emptied(context, operation, view.value.size(), *changed);
     return changed;
 }
 
@@ -68,6 +86,7 @@ void run_meta_delete(CommandContext& context, net::Operation& operation) noexcep
     }
     if (!flags.has('I')) context.count(Counter::DeleteHits);
     if (!flags.has('I') && !flags.has('x')) {
+        log_deleted(context, found->view);
         context.shard.erase(*found);
     } else if (!invalidate(context, operation, *found)) {
         context.count(Counter::StoreNoMemory);

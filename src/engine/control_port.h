@@ -20,7 +20,8 @@ struct ControlRequest {
         StatsSnapshot,
         StatsConnections,
         RefreshCerts,
-        Sasl
+        Sasl,
+        Crawler
     };
     Kind kind = Kind::Batch;
     std::string arguments;  // the line after the command word; Sasl: the mechanism

@@ -20,6 +20,7 @@ void ControlService::connection_closed(net::ConnectionId connection) {
     parts_.control->post([this, connection] {
         parts_.jobs->forget(connection);
         if (parts_.sasl != nullptr) parts_.sasl->forget(connection);
+        if (parts_.crawler != nullptr) parts_.crawler->forget(connection);
     });
 }
 
@@ -48,6 +49,9 @@ void ControlService::execute(const ControlRequest& request) {
             break;
         case ControlRequest::Kind::Sasl:
             parts_.sasl->execute(request);
+            break;
+        case ControlRequest::Kind::Crawler:
+            parts_.crawler->execute(request.arguments, request.connection);
             break;
     }
 }

@@ -4,6 +4,7 @@
 #include "engine/connection_commands.h"
 #include "engine/control_port.h"
 #include "engine/control_queue.h"
+#include "engine/crawler_commands.h"
 #include "engine/job_manager.h"
 #include "engine/sasl_commands.h"
 #include "engine/snapshot_commands.h"
@@ -25,6 +26,7 @@ class ControlService final : public ControlPort {
         Statistics* statistics = nullptr;
         net::Replier* replier = nullptr;
         SaslCommands* sasl = nullptr;  // nullptr: there is no SASL
+        CrawlerCommands* crawler = nullptr;
     };
     /// Before the first command. What is pointed to outlives the last one.
     void connect(const Parts& parts) noexcept { parts_ = parts; }

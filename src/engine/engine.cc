@@ -28,6 +28,10 @@ store::StoreConfig store_config(const config::Config& config) {
                 config.track_sizes)};
 }
 
+/// What a reactor's log lines of one turn may come to, if memcached's figure is not larger: that
+/// one is for a buffer that is emptied more often.
+constexpr std::uint64_t kLogTurnBytes = 1u << 20;
+
 std::uint32_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 }  // namespace
@@ -58,7 +62,13 @@ Engine::Engine(const config::Config& config)
 Engine::~Engine() = default;
 
 void Engine::make_executors() {
+    log_shared_.counters = &server_counters_;
+    log_shared_.turn_bytes_max =
+        std::max(kLogTurnBytes, std::uint64_t{config_.tuning.worker_logbuf_kib} << 10);
+    log_shared_.watcher_bytes_max = std::uint64_t{config_.watcher_logbuf_kib} << 10;
+    log_shared_.clock_us = base::unix_now_us;
     for (std::uint32_t reactor = 0; reactor < config_.reactors; ++reactor) {
+        EventLog& log = logs_.emplace_back(log_shared_);
         const ExecutorConfig executor_config{.reactor = reactor,
                                              .reactors = config_.reactors,
                                              .item_bytes_max = config_.item_bytes_max,
@@ -71,6 +81,8 @@ void Engine::make_executors() {
                             .statistics = statistics_.get(),
                             .settings = &settings_,
                             .prefixes = &prefixes_.recorder(reactor),
+                            .log = &log,
+                            .watchers = &watchers_,
                             .control = &control_service_,
                             .auth_file = auth_file_.get(),
                             .stop = {}};
@@ -182,7 +194,7 @@ void Engine::connect(Connections connections) {
     workers_ = std::make_unique<runtime::WorkerPool>(runtime::WorkerPoolConfig{
         .threads = workers_count_, .name = "worker", .idle_priority = true});
     scans_ = std::make_unique<ScanDriver>(ScanParts{.shards = &shards_,
-                                                    .reactors = std::move(connections.reactors),
+                                                    .reactors = connections.reactors,
                                                     .control = connections.control,
                                                     .workers = workers_.get(),
                                                     .lanes = workers_count_});
@@ -207,6 +219,21 @@ void Engine::connect(Connections connections) {
         sasl_commands_ =
             std::make_unique<SaslCommands>(*sasl_, *connections.replier, counters_.back());
     }
+    log_shared_.replier = connections.replier;
+    std::vector<EventLog*> logs;
+    for (EventLog& log : logs_) logs.push_back(&log);
+    watchers_.connect(connections.reactors, std::move(logs));
+    crawler_commands_ = std::make_unique<CrawlerCommands>(
+        CrawlerParts{.control = connections.control,
+                     .scans = scans_.get(),
+                     .shards = &shards_,
+                     .reactors = std::move(connections.reactors),
+                     .replier = connections.replier,
+                     .counters = &server_counters_,
+                     .note = [this](std::string text) { watchers_.note(std::move(text)); },
+                     .limits = {.item_bytes_max = config_.item_bytes_max,
+                                .started_at = started_at_,
+                                .cas_enabled = config_.cas_enabled}});
     control_service_.connect({.control = connections.control,
                               .jobs = jobs_.get(),
                               .batch = batch_commands_.get(),
@@ -214,7 +241,8 @@ void Engine::connect(Connections connections) {
                               .connections = connection_commands_.get(),
                               .statistics = statistics_.get(),
                               .replier = connections.replier,
-                              .sasl = sasl_commands_.get()});
+                              .sasl = sasl_commands_.get(),
+                              .crawler = crawler_commands_.get()});
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

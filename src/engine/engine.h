@@ -16,6 +16,8 @@
 #include "engine/connection_commands.h"
 #include "engine/control_service.h"
 #include "engine/counters.h"
+#include "engine/crawler_commands.h"
+#include "engine/event_log.h"
 #include "engine/executor.h"
 #include "engine/job_manager.h"
 #include "engine/job_results.h"
@@ -27,6 +29,7 @@
 #include "engine/snapshot_commands.h"
 #include "engine/snapshot_manager.h"
 #include "engine/stats.h"
+#include "engine/watchers.h"
 #include "net/executor.h"
 #include "runtime/worker_pool.h"
 #include "snapshot/catalog.h"
@@ -106,6 +109,9 @@ class Engine {
     ServerCounters server_counters_;
     std::unique_ptr<Statistics> statistics_;
     ControlService control_service_;
+    EventLogShared log_shared_;
+    std::deque<EventLog> logs_;  // one per reactor
+    Watchers watchers_{log_shared_};
     std::deque<RequestExecutor> executors_;
     ControlQueue* control_ = nullptr;
     std::function<void(bool graceful)> request_stop_;
@@ -125,6 +131,7 @@ class Engine {
     std::unique_ptr<SnapshotCommands> snapshot_commands_;
     std::unique_ptr<SaslCommands> sasl_commands_;
     std::unique_ptr<ConnectionCommands> connection_commands_;
+    std::unique_ptr<CrawlerCommands> crawler_commands_;
     std::unique_ptr<runtime::WorkerPool> workers_;
     runtime::Task stopped_;
 };

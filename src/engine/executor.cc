@@ -69,6 +69,7 @@ struct RequestExecutor::Impl {
           parts(executor_parts),
           limits{config.item_bytes_max, config.started_at, config.cas_enabled},
           shards(*parts.shards),
+          log(parts.log != nullptr ? *parts.log : silent),
           ends(shards.size()),
           pending(shards.size()) {}
 
@@ -80,11 +81,15 @@ struct RequestExecutor::Impl {
     void run_without_key(Operation& operation, net::ReplyArena& replies) noexcept;
     void run_detailed(CommandContext& context, Operation& operation) noexcept;
     void mark_pending(std::uint32_t shard) noexcept;
+    bool keep_house() noexcept;
 
     const ExecutorConfig config;
     const ExecutorParts parts;
     const CommandLimits limits;
     store::ShardSet& shards;
+    EventLogShared nobody;
+    EventLog silent{nobody};
+    EventLog& log;
     UploadTable uploads;
     base::UnixSeconds now = 0;
 
@@ -161,7 +166,8 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
                                                 net::ReplyArena& replies) noexcept {
     const std::uint32_t shard = operations[order[begin]].shard;
     const auto guard = shards.lock(shard);
-    CommandContext context{*guard, now, *parts.counters, uploads, replies, limits};
+    const ObservedEvictions observed(*guard, log);
+    CommandContext context{*guard, now, *parts.counters, uploads, replies, limits, log};
     const bool detailed =
         parts.prefixes != nullptr && parts.settings->prefix_stats.load(std::memory_order_relaxed);
     const std::size_t text_before = replies.text.size();
@@ -233,6 +239,7 @@ void RequestExecutor::execute(std::span<Operation> operations, net::ReplyArena& 
         if (end < operations.size()) impl_->run_without_key(operations[end++], replies);
         begin = end;
     }
+    impl_->log.flush();
 }
 
 net::Upload RequestExecutor::reserve(const protocol::Request& request) noexcept {
@@ -244,8 +251,10 @@ net::Upload RequestExecutor::reserve(const protocol::Request& request) noexcept 
     if (bytes > impl_->limits.item_bytes_max) return refuse(store::StoreError::TooLarge);
     impl_->tick();
     const std::uint32_t shard = impl_->shards.shard_of(base::hash_key(request.key));
-    const auto reservation = impl_->shards.lock(shard)->reserve(
-        static_cast<std::uint32_t>(request.key.size()), request.value_bytes, impl_->now);
+    const auto guard = impl_->shards.lock(shard);
+    const ObservedEvictions observed(*guard, impl_->log);
+    const auto reservation = guard->reserve(static_cast<std::uint32_t>(request.key.size()),
+                                            request.value_bytes, impl_->now);
     if (!reservation) return refuse(reservation.error());
     return {reservation->value, impl_->uploads.add({shard, *reservation})};
 }
@@ -268,35 +277,50 @@ bool RequestExecutor::authenticate(std::string_view user, std::string_view passw
     return accepted;
 }
 
-void RequestExecutor::connection_opened(const net::ConnectionFacts&) noexcept {}
+void RequestExecutor::connection_opened(const net::ConnectionFacts& connection) noexcept {
+    if (impl_->log.wants(Stream::Connections)) impl_->log.connection_opened(connection);
+}
+
+void RequestExecutor::tls_failed(const net::ConnectionFacts& connection,
+                                 std::string_view reason) noexcept {
+    if (impl_->log.wants(Stream::Connections)) impl_->log.tls_failed(connection, reason);
+}
 
 void RequestExecutor::connection_closed(const net::ConnectionFacts& connection,
-                                        net::CloseReason) noexcept {
+                                        net::CloseReason reason) noexcept {
+    if (impl_->log.wants(Stream::Connections)) impl_->log.connection_closed(connection, reason);
+    if (impl_->log.active()) impl_->parts.watchers->connection_closed(connection.id, impl_->log);
     if (impl_->parts.control != nullptr) impl_->parts.control->connection_closed(connection.id);
 }
 
 bool RequestExecutor::housekeep() noexcept {
-    Impl& impl = *impl_;
-    impl.tick();
-    impl.shards.release_freed_memory();
-    if (impl.now != impl.housekept_at) {
+    const bool more = impl_->keep_house();
+    impl_->log.flush();
+    return more;
+}
+
+bool RequestExecutor::Impl::keep_house() noexcept {
+    tick();
+    shards.release_freed_memory();
+    if (now != housekept_at) {
         // Deadlines pass with the clock alone. Every shard has one reactor that looks after it.
-        impl.housekept_at = impl.now;
-        for (std::uint32_t shard = impl.config.reactor; shard < impl.shards.size();
-             shard += impl.config.reactors) {
-            impl.mark_pending(shard);
+        housekept_at = now;
+        for (std::uint32_t shard = config.reactor; shard < shards.size();
+             shard += config.reactors) {
+            mark_pending(shard);
         }
     }
-    if (impl.pending_count == 0) return false;
-    while (!impl.pending[impl.next_shard])
-        impl.next_shard = (impl.next_shard + 1) % impl.shards.size();
-    const std::uint32_t shard = impl.next_shard;
-    impl.next_shard = (shard + 1) % impl.shards.size();
-    if (!impl.shards.lock(shard)->housekeep(impl.now)) {
-        impl.pending[shard] = false;
-        --impl.pending_count;
+    if (pending_count == 0) return false;
+    while (!pending[next_shard]) next_shard = (next_shard + 1) % shards.size();
+    const std::uint32_t shard = next_shard;
+    next_shard = (shard + 1) % shards.size();
+    const auto guard = shards.lock(shard);
+    const ObservedEvictions observed(*guard, log);
+    if (!guard->housekeep(now)) {
+        pending[shard] = false;
+        --pending_count;
     }
-    return impl.pending_count != 0;
+    return pending_count != 0;
 }
 
 }  // namespace shardmill::engine

@@ -11,7 +11,9 @@
 #include "engine/auth_file.h"
 #include "engine/control_port.h"
 #include "engine/counters.h"
+#include "engine/event_log.h"
 #include "engine/stats.h"
+#include "engine/watchers.h"
 #include "net/executor.h"
 #include "store/shard_set.h"
 
@@ -36,6 +38,8 @@ struct ExecutorParts {
     Statistics* statistics = nullptr;           // shared by all
     RuntimeSettings* settings = nullptr;        // shared by all
     PrefixStats::Recorder* prefixes = nullptr;  // this executor's own; nullptr: nothing is recorded
+    EventLog* log = nullptr;                    // this executor's own; nullptr: nobody watches
+    Watchers* watchers = nullptr;               // shared by all; nullptr: nobody may
     ControlPort* control = nullptr;             // nullptr: batch and snapshot commands are refused
     const AuthFile* auth_file = nullptr;        // nullptr: nobody logs in to the text protocol
     std::function<void(bool graceful)> stop;    // what `shutdown` does; empty: not enabled (no -A)
@@ -59,6 +63,8 @@ class RequestExecutor final : public net::Executor {
     void connection_opened(const net::ConnectionFacts& connection) noexcept override;
     void connection_closed(const net::ConnectionFacts& connection,
                            net::CloseReason reason) noexcept override;
+    void tls_failed(const net::ConnectionFacts& connection,
+                    std::string_view reason) noexcept override;
     bool housekeep() noexcept override;
 
  private:

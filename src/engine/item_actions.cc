@@ -28,6 +28,7 @@ DeleteOutcome delete_item(CommandContext& context, const net::Operation& operati
         return DeleteOutcome::NotFound;
     }
     if (compare_cas != 0 && compare_cas != context.cas_of(*found)) return DeleteOutcome::Exists;
+    if (context.log.wants(Stream::Deletions)) context.log.deleted(found->view, "delete");
     context.shard.erase(*found);
     context.count(Counter::DeleteHits);
     return DeleteOutcome::Deleted;

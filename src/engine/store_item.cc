@@ -104,10 +104,57 @@ Verdict judge_present(const CommandContext& context, const StoreOrder& order,
     return Verdict::Exists;
 }
 
+std::string_view command_name(const StoreOrder& order) noexcept {
+    switch (order.mode) {
+        case StoreMode::Add:
+            return "add";
+        case StoreMode::Append:
+            return "append";
+        case StoreMode::Prepend:
+            return "prepend";
+        case StoreMode::Replace:
+            return order.compare ? "cas" : "replace";
+        case StoreMode::Set:
+            break;
+    }
+    return order.compare ? "cas" : "set";
+}
+
+std::string_view status_name(StoreOutcome outcome) noexcept {
+    switch (outcome) {
+        case StoreOutcome::Stored:
+            return "stored";
+        case StoreOutcome::Exists:
+            return "exists";
+        case StoreOutcome::NotFound:
+            return "not_found";
+        default:
+            break;
+    }
+    return "not_stored";
+}
+
+/// What has become of a value that there was room for.
+void log_result(const CommandContext& context, const net::Operation& operation,
+                const StoreOrder& order, const StoreResult& result) noexcept {
+    const bool stored = result.outcome == StoreOutcome::Stored;
+    log_store(context, operation, status_name(result.outcome), command_name(order),
+              stored ? result.item.view.exptime : order.exptime,
+              stored ? result.item.view.value.size() : operation.request->value_bytes);
+}
+
+void log_refusal(const CommandContext& context, const net::Operation& operation,
+                 const StoreOrder& order, bool too_large) noexcept {
+    context.log.item_store(operation, {.status = too_large ? "too_large" : "no_memory",
+                                       .command = command_name(order)});
+}
+
 StoreResult refuse(CommandContext& context, const net::Operation& operation,
                    const StoreOrder& order, StoreError error) noexcept {
     const bool too_large = error == StoreError::TooLarge;
     context.count(too_large ? Counter::StoreTooLarge : Counter::StoreNoMemory);
+    if (context.log.wants(Stream::Mutations)) [[unlikely]]
+        log_refusal(context, operation, order, too_large);
     if (order.unlink_on_refusal) {
         const auto old = find_item(context, operation);
         if (old) context.shard.erase(*old);
@@ -134,10 +181,8 @@ std::expected<Handle, StoreError> join(CommandContext& context, const StoreOrder
     return context.shard.put(item, &found, context.now);
 }
 
-}  // namespace
-
-StoreResult store_item(CommandContext& context, net::Operation& operation,
-                       const StoreOrder& order) noexcept {
+StoreResult carry_out(CommandContext& context, net::Operation& operation,
+                      const StoreOrder& order) noexcept {
     const protocol::Request& request = *operation.request;
     IncomingValue value(context, operation);
     const auto bytes =
@@ -188,6 +233,27 @@ StoreResult store_item(CommandContext& context, net::Operation& operation,
         return refuse(context, operation, order, stored.error());
     }
     return {StoreOutcome::Stored, *stored};
+}
+
+}  // namespace
+
+StoreResult store_item(CommandContext& context, net::Operation& operation,
+                       const StoreOrder& order) noexcept {
+    const StoreResult result = carry_out(context, operation, order);
+    if (context.log.wants(Stream::Mutations) && result.outcome < StoreOutcome::BadData) [[unlikely]]
+        log_result(context, operation, order, result);
+    return result;
+}
+
+void log_store(const CommandContext& context, const net::Operation& operation,
+               std::string_view status, std::string_view command, base::UnixSeconds exptime,
+               std::uint64_t value_bytes) noexcept {
+    const std::int64_t ttl = exptime == 0 ? 0 : std::int64_t{exptime} - context.now;
+    context.log.item_store(operation, {.status = status,
+                                       .command = command,
+                                       .ttl = ttl,
+                                       .item_class = kItemClass,
+                                       .value_bytes = value_bytes});
 }
 
 }  // namespace shardmill::engine

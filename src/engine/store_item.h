@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/clock.h"
 #include "engine/command_context.h"
@@ -44,5 +45,10 @@ struct StoreResult {
 /// any case.
 StoreResult store_item(CommandContext& context, net::Operation& operation,
                        const StoreOrder& order) noexcept;
+
+/// Logs a storage command for those who watch mutations.
+void log_store(const CommandContext& context, const net::Operation& operation,
+               std::string_view status, std::string_view command, base::UnixSeconds exptime,
+               std::uint64_t value_bytes) noexcept;
 
 }  // namespace shardmill::engine

@@ -101,15 +101,15 @@ void ReactorIo::answer(ConnectionId id, std::string_view reply) {
 
 void ReactorIo::push(ConnectionId id, std::string_view bytes, Delivered delivered) {
     if (UdpPort::owns(id)) return delivered(udp_ && udp_->push(id, bytes));
-    Connection* connection = table_.find(id);
-    if (connection == nullptr || connection->broken || !connection->deferred) {
+    Connection* to = table_.find(id);
+    if (to == nullptr || to->broken || to->closing || !to->deferred) {
         delivered(false);
         return;
     }
-    connection->pending.append(buffers_, bytes);
-    if (!connection->deliveries) connection->deliveries = std::make_unique<Deliveries>();
-    connection->deliveries->add(connection->output_bytes(), std::move(delivered));
-    look_after(*connection);
+    to->pending.append(buffers_, bytes);
+    if (!to->deliveries) to->deliveries = std::make_unique<Deliveries>();
+    to->deliveries->add(to->output_bytes(), std::move(delivered));
+    look_after(*to);
 }
 
 void ReactorIo::look_after(Connection& connection) noexcept {

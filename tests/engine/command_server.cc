@@ -17,6 +17,8 @@ namespace {
 
 constexpr base::UnixSeconds kStart = 1'800'000'000;
 
+constexpr std::int32_t kSocket = 11;  // of the one connection there is
+
 // The executor takes a plain function, as the clock is one; tests run on one thread.
 base::UnixSeconds manual_now = kStart;
 base::UnixSeconds manual_clock() noexcept { return manual_now; }
@@ -68,6 +70,8 @@ CommandServer::CommandServer(const Options& options)
                  .statistics = &statistics_,
                  .settings = &settings_,
                  .prefixes = &prefixes_.recorder(0),
+                 .log = options.log,
+                 .watchers = options.watchers,
                  .control = options.control,
                  .stop = options.stop}) {
     manual_now = kStart + 1000;
@@ -84,6 +88,8 @@ void add_operations(const protocol::Request& request, const net::Upload* upload,
     operation.request = &request;
     operation.key = protocol::has_key(request.verb) ? request.key : std::string_view{};
     operation.uploaded = upload != nullptr;
+    operation.pipelined = !operations.empty();
+    operation.socket = kSocket;
     if (upload != nullptr) operation.upload = *upload;
     const bool many = request.verb <= protocol::Verb::Gats;
     std::string_view rest = many ? request.more_keys : std::string_view{};
@@ -155,6 +161,7 @@ std::string CommandServer::compose(const Turn& turn, const net::ReplyArena& aren
             std::string_view(arena.text)
                 .substr(operation.reply_begin, operation.reply_end - operation.reply_begin);
         deferred_ += operation.deferred ? 1 : 0;
+        endless_ += operation.endless ? 1 : 0;
         if (operation.pinned < 0) {
             out += text;
             continue;
@@ -176,6 +183,7 @@ std::string CommandServer::ask(std::string_view bytes,
     executor_.execute(turn.operations, arena);
     if (before_sending) before_sending();
     deferred_ = 0;
+    endless_ = 0;
     std::string out = compose(turn, arena);
     while (executor_.housekeep()) {
     }

@@ -39,6 +39,8 @@ class CommandServer {
         std::size_t upload_from =
             SIZE_MAX;  // values of this size on are received straight into the log
         ControlPort* control = nullptr;
+        EventLog* log = nullptr;
+        Watchers* watchers = nullptr;
         std::function<void(bool)> stop;
         config::Config config = {};  // what only reports and administrators' commands look at
     };
@@ -65,6 +67,7 @@ class CommandServer {
     std::size_t last_deferred() const { return deferred_; }
     /// A connection would have been closed behind the last reply.
     bool closed() const { return closed_; }
+    std::size_t last_endless() const { return endless_; }
 
     RequestExecutor& executor() { return executor_; }
     Statistics& statistics() { return statistics_; }
@@ -96,6 +99,7 @@ class CommandServer {
     std::size_t pinned_ = 0;
     std::size_t deferred_ = 0;
     bool closed_ = false;
+    std::size_t endless_ = 0;
 };
 
 /// Readable bytes for failure messages.
