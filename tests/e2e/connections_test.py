@@ -25,6 +25,8 @@ class ListTest(unittest.TestCase):
             with self.subTest(reactors=reactors), harness.Server(reactors=reactors) as server, \
                     server.connect() as asking, server.connect() as half, server.connect() as idle:
                 self.assertEqual(idle.ask("mn"), "MN")
+                # The connection that waited for the start is gone, and the others are there.
+                self.assertTrue(harness.wait_for(lambda: asking.stats()["curr_connections"] == "3"))
                 half.send(b"set foo 0 0 6\r\n")
 
                 def name(client):
