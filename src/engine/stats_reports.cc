@@ -184,6 +184,15 @@ void report_cachedump(const Report& report) {
     report.append(kEnd);
 }
 
+/// Not memcached's: what has become of datagrams.
+void report_udp(const Report& report) {
+    const ConnectionTotals totals = report.totals().connections;
+    append_stat(report.reply, "udp_requests", totals.udp_requests);
+    append_stat(report.reply, "udp_dropped", totals.udp_dropped);
+    append_stat(report.reply, "udp_refused", totals.udp_refused);
+    report.append(kEnd);
+}
+
 struct Topic {
     std::string_view name;
     bool may_be_abbreviated;
@@ -197,7 +206,7 @@ constexpr Topic kTopics[] = {
     {"settings", true, false, report_settings}, {"cachedump", true, true, report_cachedump},
     {"conns", true, false, report_connections}, {"extstore", true, false, report_extstore},
     {"items", false, false, report_items},      {"slabs", false, false, report_slabs},
-    {"sizes", false, true, report_sizes},
+    {"sizes", false, true, report_sizes},       {"udp", false, false, report_udp},
 };
 
 const Topic* find_topic(std::string_view name) noexcept {

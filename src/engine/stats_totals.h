@@ -28,6 +28,9 @@ struct ConnectionTotals {
     std::uint64_t tls_handshake_errors = 0;
     std::uint64_t tls_proto_errors = 0;
     std::uint64_t certs_age_s = 0;
+    std::uint64_t udp_requests = 0;
+    std::uint64_t udp_dropped = 0;
+    std::uint64_t udp_refused = 0;
     std::uint64_t total = 0;
     std::uint64_t rejected = 0;
     std::uint64_t bytes_read = 0;

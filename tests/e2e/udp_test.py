@@ -212,6 +212,10 @@ class StrangerTest(UdpCase):
                     received += HEADER.size + len(reply[3])
                 self.assertLessEqual(received, HEADER.size + len(request))
         self.assertEqual(client.ask(b"get " + b"k" * 30 + b" long\r\n"), b"SERVER_ERROR too long\r\n")
+        with server.connect() as connection:
+            figures = connection.stats("udp")
+            self.assertGreater(int(figures["udp_refused"]), 0)
+            self.assertGreaterEqual(int(figures["udp_requests"]), 20)
         bare = client.ask(packet(0x00, b"long", opaque=7))
         self.assertEqual(bare, struct.pack(">BBHBBHIIQ", 0x81, 0, 0, 0, 0, 3, 0, 7, 0))
 
