@@ -20,7 +20,19 @@ class TableTest : public testing::Test {
     explicit TableTest(Case what) : case_(std::move(what)) {}
 
     void TestBody() override {
-        engine::CommandServer server(options());
+        constexpr std::size_t kNever = SIZE_MAX;
+        for (const std::size_t upload_from : {kNever, std::size_t{1}}) {
+            SCOPED_TRACE(upload_from == kNever ? "values in the request"
+                                               : "values received straight into the log");
+            run(upload_from);
+        }
+    }
+
+ private:
+    void run(std::size_t upload_from) {
+        engine::CommandServer::Options chosen = options();
+        chosen.upload_from = upload_from;
+        engine::CommandServer server(chosen);
         Bound bound;
         for (const Exchange& exchange : case_.exchanges) {
             server.pass_time(exchange.wait);
@@ -34,8 +46,6 @@ class TableTest : public testing::Test {
             if (HasFailure() || exchange.closes) return;
         }
     }
-
- private:
     std::string place() const { return case_.table + ".txt:" + std::to_string(case_.line) + ": "; }
     engine::CommandServer::Options options() const {
         std::vector<std::string> arguments = case_.needs;
