@@ -55,6 +55,27 @@ void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
     append_answer(context, operation, protocol::replies::kOk);
 }
 
+void run_cache_memlimit(AdminContext& context, net::Operation& operation) noexcept {
+    constexpr std::uint32_t kLeast = 8;
+    constexpr std::uint32_t kLooksLikeBytes = 1'000'000'000;
+    const auto megabytes = AdminArguments(*operation.request).u32(1);
+    if (!megabytes) return append_answer(context, operation, protocol::replies::kError);
+    if (*megabytes < kLeast) {
+        return append_answer(context, operation,
+                             "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n");
+    }
+    if (*megabytes > kLooksLikeBytes) {
+        return append_answer(context, operation,
+                             "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n");
+    }
+    if (!context.parts.shards->set_memory_limit(std::uint64_t{*megabytes} << 20)) {
+        return append_answer(context, operation,
+                             "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
+    }
+    base::log_verbose(1, "the memory limit is {} MiB now", *megabytes);
+    append_answer(context, operation, protocol::replies::kOk);
+}
+
 void run_stats(AdminContext& context, net::Operation& operation) noexcept {
     std::string_view rest = operation.request->arguments;
     const std::string_view topic = protocol::next_key(rest);
@@ -105,11 +126,6 @@ void run_invalid(AdminContext& context, net::Operation& operation) noexcept {
     context.replies.text.append(operation.request->error);
 }
 
-/// A command that this server has no use for (yet).
-void run_unknown(AdminContext& context, net::Operation& operation) noexcept {
-    append_answer(context, operation, protocol::replies::kError);
-}
-
 constexpr std::size_t kFirst = static_cast<std::size_t>(Verb::MetaNoop);
 constexpr std::size_t kCount = protocol::kVerbs - kFirst;
 
@@ -127,7 +143,7 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::Quit, run_quit);
     set(Verb::Batch, run_batch);
     set(Verb::Snapshot, run_snapshot);
-    set(Verb::CacheMemlimit, run_unknown);
+    set(Verb::CacheMemlimit, run_cache_memlimit);
     set(Verb::Slabs, run_slabs);
     set(Verb::Lru, run_lru);
     set(Verb::LruCrawler, run_lru_crawler);
@@ -153,11 +169,16 @@ constexpr auto kTable = make_table();
 
 void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept {
     // A date before the start of the server: nothing here is as old as that.
-    if (when == kLongExpired) return;
-    context.parts.settings->oldest = uptime_of(when, context.config.started_at) + kOldestAhead;
+    context.parts.settings->oldest =
+        when == kLongExpired ? 0 : uptime_of(when, context.config.started_at) + kOldestAhead;
     store::ShardSet& shards = *context.parts.shards;
     for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
-        shards.lock(shard)->flush_all(when, context.now);
+        const auto locked = shards.lock(shard);
+        if (when < context.now) {
+            locked->flush_unused(when);
+        } else {
+            locked->flush_all(when, context.now);
+        }
     }
 }
 

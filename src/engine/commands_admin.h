@@ -55,7 +55,8 @@ constexpr bool is_barrier(protocol::Verb verb) noexcept {
            verb == Verb::BinaryStat || verb == Verb::BinaryLine;
 }
 
-/// Everything stored so far is gone at `when`.
+/// Everything stored so far is gone at `when`; if that is past, what was neither stored nor read
+/// since then. A flush that is pending is not any more.
 void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept;
 
 // commands_binary_admin.cc

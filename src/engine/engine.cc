@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -16,6 +18,12 @@
 namespace shardmill::engine {
 namespace {
 
+/// What the limit can be raised to.
+std::uint64_t machine_memory() {
+    return static_cast<std::uint64_t>(std::max(0l, ::sysconf(_SC_PHYS_PAGES))) *
+           static_cast<std::uint64_t>(std::max(0l, ::sysconf(_SC_PAGESIZE)));
+}
+
 store::StoreConfig store_config(const config::Config& config) {
     return {.memory_limit = config.memory_limit,
             .shards = config.shards,
@@ -25,7 +33,8 @@ store::StoreConfig store_config(const config::Config& config) {
             .large_pages = config.large_pages,
             .track_sizes = tracked_sizes(
                 {.item_bytes_max = config.item_bytes_max, .cas_enabled = config.cas_enabled},
-                config.track_sizes)};
+                config.track_sizes),
+            .limit_max = machine_memory()};
 }
 
 /// What a reactor's log lines of one turn may come to, if memcached's figure is not larger: that

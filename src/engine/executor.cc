@@ -301,7 +301,7 @@ bool RequestExecutor::housekeep() noexcept {
 
 bool RequestExecutor::Impl::keep_house() noexcept {
     tick();
-    shards.release_freed_memory();
+    const bool more_freed = shards.release_freed_memory();
     if (now != housekept_at) {
         // Deadlines pass with the clock alone. Every shard has one reactor that looks after it.
         housekept_at = now;
@@ -310,7 +310,7 @@ bool RequestExecutor::Impl::keep_house() noexcept {
             mark_pending(shard);
         }
     }
-    if (pending_count == 0) return false;
+    if (pending_count == 0) return more_freed;
     while (!pending[next_shard]) next_shard = (next_shard + 1) % shards.size();
     const std::uint32_t shard = next_shard;
     next_shard = (shard + 1) % shards.size();
@@ -320,7 +320,7 @@ bool RequestExecutor::Impl::keep_house() noexcept {
         pending[shard] = false;
         --pending_count;
     }
-    return pending_count != 0;
+    return more_freed || pending_count != 0;
 }
 
 }  // namespace shardmill::engine

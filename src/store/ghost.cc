@@ -24,6 +24,7 @@ GhostFilter::GhostFilter(SegmentPool& pool, std::uint64_t keys_max)
 }
 
 GhostFilter::~GhostFilter() {
+    pool_.forget_give_back(giving_back_);
     ::munmap(keys_, buckets_max_ * kBucketBytes);
     pool_.uncharge(bytes());
 }
@@ -31,6 +32,7 @@ GhostFilter::~GhostFilter() {
 /// Doubles while there are more than twice as many items as places. What is remembered stays where
 /// it is and is looked for there, too, until it has been pushed out.
 void GhostFilter::grow(std::uint64_t resident) noexcept {
+    if (giving_back_.load(std::memory_order_acquire)) return;
     while (buckets_ < buckets_max_ && resident > 2 * buckets_ * kBucketKeys) {
         const std::uint64_t larger = buckets_ == 0 ? kFirstBuckets : 2 * buckets_;
         if (!pool_.charge((larger - buckets_) * kBucketBytes)) return;
@@ -60,6 +62,13 @@ bool GhostFilter::take(std::uint64_t hash) noexcept {
     const std::uint16_t wanted = fingerprint(hash);
     if (take_from(bucket(hash, buckets_), wanted)) return true;
     return buckets_before_ != 0 && take_from(bucket(hash, buckets_before_), wanted);
+}
+
+void GhostFilter::forget() noexcept {
+    if (buckets_ == 0) return;
+    giving_back_.store(true, std::memory_order_relaxed);
+    pool_.give_back_elsewhere(reinterpret_cast<char*>(keys_), bytes(), giving_back_);
+    buckets_ = buckets_before_ = 0;
 }
 
 }  // namespace shardmill::store

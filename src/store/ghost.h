@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "store/segment_pool.h"
@@ -24,6 +25,9 @@ class GhostFilter {
     /// True if the key was remembered; it no longer is.
     bool take(std::uint64_t hash) noexcept;
 
+    /// Forgets everything and gives the memory back.
+    void forget() noexcept;
+
     std::uint64_t bytes() const noexcept { return buckets_ * kBucketBytes; }
 
  private:
@@ -46,6 +50,7 @@ class GhostFilter {
     std::uint64_t buckets_ = 0;         // a power of two; 0: nothing was ever remembered
     std::uint64_t buckets_before_ = 0;  // the size before the last growth: keys may be there still
     std::uint16_t* keys_ = nullptr;
+    std::atomic<bool> giving_back_{false};  // what was forgotten is on its way to the system
 };
 
 }  // namespace shardmill::store

@@ -146,6 +146,22 @@ class Index {
     template <typename HashOf, typename Dropped>
     void resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept;
 
+    /// Calls `visit(slot)` for every key of a page, `pages()` standing for those without one; it
+    /// may erase the slot. Not while resizing.
+    template <typename Visit>
+    void visit_page(std::uint32_t page, Visit&& visit) noexcept {
+        if (page == pages()) {
+            for (Overflow& entry : overflow_) {
+                if (entry.slot != 0) visit(&entry.slot);
+            }
+            return;
+        }
+        std::uint64_t* slots = bucket_at(page, 0);
+        for (std::uint32_t i = 0; i < kSlotsPerPage; ++i) {
+            if (slots[i] != 0) visit(&slots[i]);
+        }
+    }
+
     /// Re-codes access stamps of one page so that they stay readable; call for all pages every four
     /// hours.
     void refresh_stamps(std::uint32_t page, std::uint32_t now) noexcept;

@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kAddressable = std::uint64_t{1} << 37;  // 35 bits of four bytes
 constexpr std::size_t kFreedBatch = 256;
+constexpr std::uint64_t kReleaseBytes = 4u << 20;  // given back in one go, at least
+constexpr std::uint64_t kReleaseShare = 8;         // of what waits, if that is more
 
 constexpr std::uint64_t round_page(std::uint64_t bytes) noexcept {
     return (bytes + kPage - 1) & ~(kPage - 1);
@@ -23,7 +25,7 @@ constexpr std::uint64_t round_page(std::uint64_t bytes) noexcept {
 
 /// Gives pages back to the system. Locked ones (mlockall) are not taken by MADV_DONTNEED: they are
 /// unlocked before and go on being locked when they are used again.
-void give_back(char* range, std::uint64_t bytes) noexcept {
+void release_pages(char* range, std::uint64_t bytes) noexcept {
     if (::madvise(range, bytes, MADV_DONTNEED) == 0 || errno != EINVAL) return;
     ::munlock(range, bytes);
     ::madvise(range, bytes, MADV_DONTNEED);
@@ -40,34 +42,51 @@ void* reserve(std::uint64_t bytes) noexcept {
 
 SegmentPool::SegmentPool(const Config& config)
     : limit_(config.memory_limit),
+      limit_max_(std::max(config.limit_max, config.memory_limit)),
       segment_bytes_(config.segment_bytes),
       segment_shift_(static_cast<unsigned>(std::countr_zero(config.segment_bytes))),
       sequence_(config.first_sequence) {
     SHARDMILL_ASSERT(std::has_single_bit(config.segment_bytes));
+    // Where addresses are limited, too, the budget cannot be raised.
+    if (!reserve_addresses(limit_max_, config.item_bytes_max)) {
+        limit_max_ = config.memory_limit;
+        if (!reserve_addresses(limit_max_, config.item_bytes_max)) {
+            throw std::system_error(
+                errno, std::generic_category(),
+                "cannot reserve address space for the store (raise `ulimit -v` or lower -m)");
+        }
+    }
+    large_pages_ = config.large_pages && ::madvise(base_, reserved_bytes_, MADV_HUGEPAGE) == 0;
+    free_charged_.reserve(units_for(config.memory_limit));
+    free_released_.reserve(units_for(config.memory_limit));
+    run_used_.resize(units_ - single_units_);
+    freed_.reserve(units_for(config.memory_limit));
+}
+
+bool SegmentPool::reserve_addresses(std::uint64_t limit, std::uint64_t item_bytes_max) noexcept {
     // Addresses cost nothing: as many single units as the budget can pay for (those lent to scans
     // included), and for large items several times the budget, so that runs are found although
     // freed ones leave holes.
-    const std::uint64_t singles = 1 + 2 * (limit_ / segment_bytes_ + 1);
-    const std::uint64_t runs = 8 * ((limit_ + 2 * config.item_bytes_max) / segment_bytes_ + 1);
+    const std::uint64_t singles = 1 + 2 * (limit / segment_bytes_ + 1);
+    const std::uint64_t runs = 8 * ((limit + 2 * item_bytes_max) / segment_bytes_ + 1);
     const std::uint64_t units = std::min(singles + runs, kAddressable / segment_bytes_);
     single_units_ = static_cast<std::uint32_t>(std::min(singles, units / 2));
     units_ = static_cast<std::uint32_t>(units);
     reserved_bytes_ = units * segment_bytes_;
-
     base_ = static_cast<char*>(reserve(reserved_bytes_));
     segments_ = static_cast<Segment*>(reserve(units * sizeof(Segment)));
-    if (base_ == nullptr || segments_ == nullptr) {
-        const int error = errno;
-        if (base_ != nullptr) ::munmap(base_, reserved_bytes_);
-        throw std::system_error(
-            error, std::generic_category(),
-            "cannot reserve address space for the store (raise `ulimit -v` or lower -m)");
-    }
-    large_pages_ = config.large_pages && ::madvise(base_, reserved_bytes_, MADV_HUGEPAGE) == 0;
-    free_charged_.reserve(single_units_);
-    free_released_.reserve(single_units_);
-    run_used_.resize(units_ - single_units_);
-    freed_.reserve(kFreedBatch);
+    if (base_ != nullptr && segments_ != nullptr) return true;
+    const int error = errno;
+    if (base_ != nullptr) ::munmap(base_, reserved_bytes_);
+    if (segments_ != nullptr) ::munmap(segments_, units * sizeof(Segment));
+    errno = error;
+    return false;
+}
+
+std::uint32_t SegmentPool::units_for(std::uint64_t limit) const noexcept {
+    // A large item takes at least a quarter of a segment's bytes, but a unit of its own.
+    const std::uint64_t units = 1 + 6 * (limit / segment_bytes_ + 1);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(units, units_));
 }
 
 SegmentPool::~SegmentPool() {
@@ -75,22 +94,29 @@ SegmentPool::~SegmentPool() {
     ::munmap(segments_, units_ * sizeof(Segment));
 }
 
-bool SegmentPool::charge_locked(std::uint64_t bytes) noexcept {
+/// Memory kept for reuse gives way until `limit` is kept, or enough of it is on its way back.
+void SegmentPool::give_up_idle_locked(std::uint64_t limit) noexcept {
     std::uint64_t charged = charged_.load(std::memory_order_relaxed);
-    // Memory kept for reuse gives way first.
-    while (charged + bytes > limit_ && !free_charged_.empty() &&
-           freed_.size() < freed_.capacity()) {
-        freed_.push_back({free_charged_.back(), 1, segment_bytes_});
+    while (charged > limit && !free_charged_.empty() && freed_.size() < freed_.capacity()) {
+        freed_.push_back({.first_unit = free_charged_.back(), .units = 1, .bytes = segment_bytes_});
+        freed_bytes_ += segment_bytes_;
         free_charged_.pop_back();
         charged -= segment_bytes_;
         has_freed_.store(true, std::memory_order_relaxed);
     }
-    const bool fits = charged + bytes <= limit_;
-    charged_.store(fits ? charged + bytes : charged, std::memory_order_relaxed);
-    return fits;
+    charged_.store(charged, std::memory_order_relaxed);
 }
 
-std::optional<std::uint32_t> SegmentPool::acquire() noexcept {
+bool SegmentPool::charge_locked(std::uint64_t bytes) noexcept {
+    const std::uint64_t limit = memory_limit();
+    give_up_idle_locked(limit - std::min(bytes, limit));
+    const std::uint64_t charged = charged_.load(std::memory_order_relaxed);
+    if (charged + bytes > limit) return false;
+    charged_.store(charged + bytes, std::memory_order_relaxed);
+    return true;
+}
+
+std::optional<std::uint32_t> SegmentPool::acquire(Exceed exceed) noexcept {
     const std::lock_guard guard(lock_);
     std::uint32_t unit;
     if (!free_charged_.empty()) {
@@ -98,7 +124,10 @@ std::optional<std::uint32_t> SegmentPool::acquire() noexcept {
         free_charged_.pop_back();
     } else {
         if (free_released_.empty() && next_fresh_ == single_units_) return std::nullopt;
-        if (!charge_locked(segment_bytes_)) return std::nullopt;
+        if (!charge_locked(segment_bytes_)) {
+            if (exceed == Exceed::No) return std::nullopt;
+            charged_.fetch_add(segment_bytes_, std::memory_order_relaxed);
+        }
         if (!free_released_.empty()) {
             unit = free_released_.back();
             free_released_.pop_back();
@@ -123,7 +152,7 @@ void SegmentPool::release(std::uint32_t segment) noexcept {
         }
     }
     free_charged_.push_back(segment);
-    charge_locked(0);
+    give_up_idle_locked(memory_limit());
 }
 
 std::optional<std::uint32_t> SegmentPool::find_run(std::uint32_t units) noexcept {
@@ -151,12 +180,16 @@ void SegmentPool::mark_run(std::uint32_t first, std::uint32_t units, bool used) 
     std::fill_n(run_used_.begin() + (first - single_units_), units, used);
 }
 
-std::optional<std::uint32_t> SegmentPool::acquire_run(std::uint64_t bytes) noexcept {
+std::optional<std::uint32_t> SegmentPool::acquire_run(std::uint64_t bytes, Exceed exceed) noexcept {
     const std::uint64_t rounded = round_page(bytes);
     const auto units = static_cast<std::uint32_t>((rounded + segment_bytes_ - 1) >> segment_shift_);
     const std::lock_guard guard(lock_);
     const auto start = find_run(units);
-    if (!start || !charge_locked(rounded)) return std::nullopt;
+    if (!start) return std::nullopt;
+    if (!charge_locked(rounded)) {
+        if (exceed == Exceed::No) return std::nullopt;
+        charged_.fetch_add(rounded, std::memory_order_relaxed);
+    }
     const std::uint32_t first = *start + single_units_;
     mark_run(first, units, true);
     run_hint_ = *start + units;
@@ -173,7 +206,8 @@ void SegmentPool::release_run(std::uint32_t segment, std::uint64_t bytes) noexce
     const std::lock_guard guard(lock_);
     if (charged) charged_.fetch_sub(rounded, std::memory_order_relaxed);
     try {
-        freed_.push_back({segment, units, rounded});
+        freed_.push_back({.first_unit = segment, .units = units, .bytes = rounded});
+        freed_bytes_ += rounded;
     } catch (const std::bad_alloc&) {
         return;  // These addresses and their pages are lost to the pool; the books stay right but
                  // for them.
@@ -209,33 +243,89 @@ void SegmentPool::forget_give_back(const std::atomic<bool>& pending) noexcept {
                   [&](const FreedElsewhere& freed) { return freed.pending == &pending; });
 }
 
-void SegmentPool::release_freed_memory() noexcept {
-    if (!has_freed_.load(std::memory_order_relaxed)) return;
+/// Moves what is to be released now into `batch`: a bounded number of bytes, more when much is
+/// waiting, and of a large range only a piece.
+std::size_t SegmentPool::take_freed(std::span<FreedRange> batch) noexcept {
+    std::uint64_t share = std::max(kReleaseBytes, freed_bytes_ / kReleaseShare & ~(kPage - 1));
+    std::size_t taken = 0;
+    while (taken < batch.size() && !freed_.empty() && share != 0) {
+        FreedRange& last = freed_.back();
+        FreedRange& piece = batch[taken++];
+        piece = last;
+        piece.bytes = std::min(last.bytes, share);
+        if (piece.memory == nullptr) piece.memory = data(last.first_unit);
+        share -= piece.bytes;
+        freed_bytes_ -= piece.bytes;
+        if (piece.bytes == last.bytes) {
+            freed_.pop_back();
+        } else {
+            last.memory = piece.memory + piece.bytes;
+            last.bytes -= piece.bytes;
+            piece.units = 0;  // The last piece tells that all of it has gone.
+            piece.first_unit = 0;
+        }
+    }
+    return taken;
+}
+
+bool SegmentPool::release_freed_memory() noexcept {
+    if (!has_freed_.load(std::memory_order_relaxed)) return false;
     FreedRange batch[kFreedBatch];
     std::size_t taken = 0;
     std::vector<FreedElsewhere> elsewhere;
     {
         const std::lock_guard guard(lock_);
         elsewhere.swap(freed_elsewhere_);
-        while (taken < kFreedBatch && !freed_.empty()) {
-            batch[taken++] = freed_.back();
-            freed_.pop_back();
-        }
-        if (freed_.empty()) has_freed_.store(false, std::memory_order_relaxed);
+        taken = take_freed(batch);
     }
     for (const FreedElsewhere& freed : elsewhere) {
-        give_back(freed.range, freed.bytes);
+        release_pages(freed.range, freed.bytes);
         freed.pending->store(false, std::memory_order_release);
     }
-    for (std::size_t i = 0; i < taken; ++i) give_back(data(batch[i].first_unit), batch[i].bytes);
+    for (std::size_t i = 0; i < taken; ++i) release_pages(batch[i].memory, batch[i].bytes);
     const std::lock_guard guard(lock_);
     for (std::size_t i = 0; i < taken; ++i) {
-        if (batch[i].first_unit < single_units_) {
-            free_released_.push_back(batch[i].first_unit);
+        const FreedRange& range = batch[i];
+        if (range.units == 0) continue;
+        if (range.first_unit < single_units_) {
+            free_released_.push_back(range.first_unit);
         } else {
-            mark_run(batch[i].first_unit, batch[i].units, false);
+            mark_run(range.first_unit, range.units, false);
         }
     }
+    give_up_idle_locked(memory_limit());
+    if (freed_.empty() && freed_elsewhere_.empty())
+        has_freed_.store(false, std::memory_order_relaxed);
+    return !freed_.empty();
+}
+
+bool SegmentPool::begin_upload(std::uint64_t bytes) noexcept {
+    const std::uint64_t before = upload_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (before + bytes <= memory_limit() / 2) return true;
+    end_upload(bytes);
+    return false;
+}
+
+bool SegmentPool::set_limit(std::uint64_t bytes) {
+    if (bytes > limit_max_) return false;
+    // Room for the lists, so that they never grow under the lock.
+    std::vector<std::uint32_t> charged, released;
+    std::vector<FreedRange> freed;
+    charged.reserve(units_for(bytes));
+    released.reserve(units_for(bytes));
+    freed.reserve(units_for(bytes));
+    const std::lock_guard guard(lock_);
+    const auto make_room = [](auto& list, auto& room) {
+        if (room.capacity() <= list.capacity()) return;
+        room.assign(list.begin(), list.end());
+        list.swap(room);
+    };
+    make_room(free_charged_, charged);
+    make_room(free_released_, released);
+    make_room(freed_, freed);
+    limit_.store(bytes, std::memory_order_relaxed);
+    give_up_idle_locked(bytes);
+    return true;
 }
 
 void SegmentPool::skip_sequences_to(std::uint64_t cas) noexcept {

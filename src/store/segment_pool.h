@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "store/segment.h"
@@ -13,7 +14,9 @@
 namespace shardmill::store {
 
 /// The memory that all shards draw from: one reserved range of addresses, cut into units of one
-/// segment each, and a budget of bytes (-m) that segments and indexes are charged to. Item
+/// segment each, and a budget of bytes (-m, cache_memlimit) that segments and indexes are charged
+/// to. The budget can be changed: lowered, the pool is over its limit until the shards have given
+/// back enough. Item
 /// locations are offsets in the range divided by four, 35 bits: 128 GiB. Thread-safe; its lock is a
 /// leaf (taken under a shard's lock, for a few instructions, once per segment) and no system call
 /// is made under it.
@@ -24,7 +27,8 @@ class SegmentPool {
         std::uint32_t segment_bytes;   // power of two, 64 KiB to 1 MiB
         std::uint64_t item_bytes_max;  // the largest item that must find contiguous addresses
         std::uint64_t first_sequence = 1;
-        bool large_pages = false;  // ask the kernel for them
+        bool large_pages = false;     // ask the kernel for them
+        std::uint64_t limit_max = 0;  // the budget can be raised up to here; 0: not raised
     };
 
     /// Throws std::system_error when the address range cannot be reserved.
@@ -42,13 +46,19 @@ class SegmentPool {
     /// The entry of a segment's first unit. Belongs to the shard that holds the segment.
     Segment& segment(std::uint32_t id) const noexcept { return segments_[id]; }
 
+    /// Whether the budget may be exceeded, once more: by a shard that has just given back as much,
+    /// while the pool is over a limit that was lowered. Without that nothing could be stored until
+    /// all of the difference is reclaimed.
+    enum class Exceed : std::uint8_t { No, InExchange };
+
     /// A segment of `segment_bytes`, charged to the budget. nullopt: the budget is spent.
-    std::optional<std::uint32_t> acquire() noexcept;
+    std::optional<std::uint32_t> acquire(Exceed exceed = Exceed::No) noexcept;
     void release(std::uint32_t segment) noexcept;
 
     /// Contiguous units for one large item, charged with `bytes` rounded up to pages. nullopt:
     /// budget or addresses.
-    std::optional<std::uint32_t> acquire_run(std::uint64_t bytes) noexcept;
+    std::optional<std::uint32_t> acquire_run(std::uint64_t bytes,
+                                             Exceed exceed = Exceed::No) noexcept;
     void release_run(std::uint32_t segment, std::uint64_t bytes) noexcept;
 
     /// Charges memory held elsewhere (an index). False: it does not fit.
@@ -61,9 +71,24 @@ class SegmentPool {
     /// The owner of `pending` goes away.
     void forget_give_back(const std::atomic<bool>& pending) noexcept;
 
-    /// Gives freed pages back to the system. Outside all shard locks. Cheap when there is nothing
-    /// to do.
-    void release_freed_memory() noexcept;
+    /// Gives a bounded share of the freed pages back to the system: a few milliseconds' worth at
+    /// most. Outside all shard locks. Cheap when there is nothing to do. True: there is more.
+    bool release_freed_memory() noexcept;
+
+    /// Takes part of the budget's half that values still on their way may hold. False: it is used
+    /// up. Every success needs an end_upload of the same bytes.
+    bool begin_upload(std::uint64_t bytes) noexcept;
+    void end_upload(std::uint64_t bytes) noexcept {
+        upload_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    }
+    std::uint64_t upload_bytes() const noexcept {
+        return upload_bytes_.load(std::memory_order_relaxed);
+    }
+
+    /// Changes the budget. Idle memory is given up at once, the rest by those who hold it
+    /// (`over_limit`). Any thread, no lock held. False: above limit_max, nothing is changed.
+    /// Throws std::bad_alloc, with nothing changed.
+    bool set_limit(std::uint64_t bytes);
 
     /// Never reused, process-wide, growing: names a filling of a segment and orders CAS values.
     std::uint64_t next_sequence() noexcept {
@@ -80,18 +105,23 @@ class SegmentPool {
     bool large_pages() const noexcept { return large_pages_; }
 
     std::uint32_t units() const noexcept { return units_; }
-    std::uint64_t memory_limit() const noexcept { return limit_; }
+    /// Units that a budget can have in use at the same time, those lent to scans included.
+    std::uint32_t units_for(std::uint64_t limit) const noexcept;
+    std::uint64_t memory_limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+    std::uint64_t limit_max() const noexcept { return limit_max_; }
     std::uint64_t charged_bytes() const noexcept {
         return charged_.load(std::memory_order_relaxed);
     }
+    /// More is charged than the budget allows, because it was lowered.
+    bool over_limit() const noexcept { return charged_bytes() > memory_limit(); }
 
  private:
     struct FreedRange {
-        std::uint32_t first_unit;
-        std::uint32_t units;
-        std::uint64_t bytes;
+        std::uint32_t first_unit = 0;
+        std::uint32_t units = 0;  // 0: a piece of a range of which more is to come
+        char* memory = nullptr;   // nullptr: from the first unit on
+        std::uint64_t bytes = 0;  // still to be released
     };
-
     struct FreedElsewhere {
         char* range;
         std::uint64_t bytes;
@@ -99,10 +129,14 @@ class SegmentPool {
     };
 
     bool charge_locked(std::uint64_t bytes) noexcept;
+    void give_up_idle_locked(std::uint64_t limit) noexcept;
+    bool reserve_addresses(std::uint64_t limit, std::uint64_t item_bytes_max) noexcept;
+    std::size_t take_freed(std::span<FreedRange> batch) noexcept;
     std::optional<std::uint32_t> find_run(std::uint32_t units) noexcept;
     void mark_run(std::uint32_t first, std::uint32_t units, bool used) noexcept;
 
-    std::uint64_t limit_;
+    std::atomic<std::uint64_t> limit_;
+    std::uint64_t limit_max_;
     std::uint32_t segment_bytes_;
     unsigned segment_shift_;
     std::uint32_t
@@ -115,6 +149,7 @@ class SegmentPool {
     std::atomic<std::uint64_t> sequence_;
     std::atomic<std::uint64_t> charged_{0};  // written under lock_, read by statistics
     std::atomic<bool> has_freed_{false};
+    std::atomic<std::uint64_t> upload_bytes_{0};
 
     ShardLock lock_;
     std::uint32_t next_fresh_ = 1;              // units from here on have never been used
@@ -123,6 +158,7 @@ class SegmentPool {
     std::vector<bool> run_used_;                // of the units from single_units_ on
     std::uint32_t run_hint_ = 0;
     std::vector<FreedRange> freed_;  // waiting for madvise
+    std::uint64_t freed_bytes_ = 0;  // of those
     std::vector<FreedElsewhere> freed_elsewhere_;
 };
 

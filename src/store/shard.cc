@@ -70,10 +70,15 @@ void write_item(char* at, std::uint32_t word, const NewItem& item,
     std::memset(value + item.value_tail.size(), ' ', item.value_blanks);
 }
 
+std::uint64_t sharers(const ShardConfig& config, const SegmentPool& pool) noexcept {
+    return std::max<std::uint64_t>(pool.memory_limit() / config.share_bytes, 1);
+}
+
 std::uint32_t index_pages_max(const ShardConfig& config, const SegmentPool& pool) noexcept {
     // A shard may take more than its share, and the smallest items need as much index as log;
-    // addresses are free.
-    const std::uint64_t bytes = std::min(pool.memory_limit(), 2 * config.share_bytes);
+    // addresses are free, and enough for the largest limit that may come.
+    const std::uint64_t share = pool.limit_max() / sharers(config, pool);
+    const std::uint64_t bytes = std::min(pool.limit_max(), 2 * share);
     return static_cast<std::uint32_t>(
         std::max<std::uint64_t>(bytes / 8 * 5 / Index::kPageBytes, 64));
 }
@@ -84,10 +89,12 @@ Shard::Shard(std::uint32_t id, SegmentPool& pool, const ShardConfig& config)
     : id_(id),
       config_(config),
       pool_(pool),
+      sharers_(sharers(config, pool)),
       index_(pool, index_pages_max(config, pool)),
       ghost_(pool, std::uint64_t{index_.pages_max()} * Index::kSlotsPerPage) {
     if (config.track_sizes) sizes_ = std::make_unique<SizeHistogram>(*config.track_sizes);
-    held_.reserve(pool.units());  // Never grows under the lock; untouched, it costs no memory.
+    // Never grows under the lock; untouched, it costs no memory.
+    held_.reserve(pool.units_for(pool.memory_limit()));
 }
 
 Shard::~Shard() {
@@ -142,7 +149,7 @@ std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss*
         erase(handle);
         return std::nullopt;
     }
-    if (flushing_ && flushed(meta(handle.segment))) [[unlikely]] {
+    if (flushing_ && (flushed(meta(handle.segment)) || unused(*slot, now))) [[unlikely]] {
         if (why != nullptr) *why = Miss::Flushed;
         erase(handle);
         return std::nullopt;
@@ -334,7 +341,7 @@ void Shard::resize_index_step(std::uint32_t now) noexcept {
 bool Shard::make_index_room(std::uint32_t now) noexcept {
     if (index_.resizing()) {
         if (++growth_pace_ % kGrowthPace == 0) resize_index_step(now);
-    } else if (index_.wants_growth()) {
+    } else if (index_.wants_growth() && !pool_.over_limit()) {
         const std::uint32_t pages = index_pages_wanted();
         while (pages < index_.pages_max() && !index_.start_growth(pages)) {
             if (!make_room(kNoSegment, now)) break;
@@ -356,9 +363,9 @@ std::uint32_t Shard::index_pages_wanted() const noexcept {
     // Once a little memory is filled the mean item tells how many there will be: grow towards that
     // in larger steps.
     std::uint64_t projected = 0;
-    if (index_.count() != 0 && stats_.item_bytes > config_.share_bytes / 50) {
+    if (index_.count() != 0 && stats_.item_bytes > share_bytes() / 50) {
         const std::uint64_t mean = stats_.item_bytes / index_.count();
-        projected = config_.share_bytes / (mean + 9) * 5 / 4 / Index::kSlotsPerPage;
+        projected = share_bytes() / (mean + 9) * 5 / 4 / Index::kSlotsPerPage;
     }
     const std::uint64_t wanted = std::max(step, std::min<std::uint64_t>(projected, 4ull * pages));
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, index_.pages_max()));
@@ -446,14 +453,18 @@ std::expected<Reservation, StoreError> Shard::reserve(std::uint32_t key_bytes,
     check_flush(now);
     const std::uint64_t bytes = std::uint64_t{kPrefixMax} + key_bytes + value_bytes + kItemAlign;
     if (bytes > pool_.memory_limit() / 2) return std::unexpected(StoreError::TooLarge);
-    const auto place = allocate_jumbo(static_cast<std::uint32_t>(bytes), kNoSegment, now);
+    const bool allowed = pool_.begin_upload(bytes);
+    const auto place =
+        allowed ? allocate_jumbo(static_cast<std::uint32_t>(bytes), kNoSegment, now)
+                : std::expected<Place, StoreError>(std::unexpected(StoreError::NoMemory));
     if (!place) {
+        if (allowed) pool_.end_upload(bytes);
         ++stats_.out_of_memory;
         return std::unexpected(place.error());
     }
     meta(place->segment).state = SegmentState::Reserved;
     return Reservation{place->segment, value_bytes,
-                       pool_.data(place->segment) + kPrefixMax + key_bytes};
+                       pool_.data(place->segment) + kPrefixMax + key_bytes, bytes};
 }
 
 std::expected<Handle, StoreError> Shard::commit(const Reservation& reservation, const NewItem& item,
@@ -465,6 +476,7 @@ std::expected<Handle, StoreError> Shard::commit(const Reservation& reservation, 
     }
     const std::uint32_t word = header_word(item, reservation.value_bytes);
     const std::uint32_t start = kPrefixMax - ItemHeader{word}.prefix_bytes();
+    pool_.end_upload(reservation.upload_bytes);
     char* data = pool_.data(reservation.segment);
     if (start != 0) {
         // The item ends where the value is; what is left in front of it is a dead item without a
@@ -480,6 +492,9 @@ std::expected<Handle, StoreError> Shard::commit(const Reservation& reservation, 
     return link(item.key.hash, existing, {reservation.segment, start}, now);
 }
 
-void Shard::abandon(const Reservation& reservation) noexcept { free_segment(reservation.segment); }
+void Shard::abandon(const Reservation& reservation) noexcept {
+    pool_.end_upload(reservation.upload_bytes);
+    free_segment(reservation.segment);
+}
 
 }  // namespace shardmill::store

@@ -80,6 +80,7 @@ struct Reservation {
     std::uint32_t segment = 0;
     std::uint32_t value_bytes = 0;
     char* value = nullptr;
+    std::uint64_t upload_bytes = 0;  // on the pool's account of values on their way
 };
 
 /// What a shard has counted; summed over shards by the caller, under each shard's lock.
@@ -113,7 +114,8 @@ struct ShardStats {
 
 struct ShardConfig {
     std::uint64_t share_bytes =
-        16u << 20;      // the memory the shard can expect: sizes the index, nothing is reserved
+        16u << 20;      // the memory the shard can expect of the pool's first limit: sizes the
+                        // index, nothing is reserved, and follows when that limit is changed
     bool evict = true;  // false (-M): a full store refuses instead of dropping live items
     /// What a hit counts for: size to the power of this. 0: eviction keeps the share of requests
     /// high that hit, 1: the share of bytes, between: a compromise.
@@ -191,6 +193,8 @@ class Shard {
     std::uint64_t fresh_cas() noexcept { return pool_.next_sequence() << 24; }
 
     /// Space of its own for a value of `value_bytes` of the key's item. Filled outside the lock.
+    /// NoMemory also when values on their way hold half of the pool's memory already: what is not
+    /// there yet must not take all the place of what is.
     std::expected<Reservation, StoreError> reserve(std::uint32_t key_bytes,
                                                    std::uint32_t value_bytes,
                                                    std::uint32_t now) noexcept;
@@ -208,12 +212,20 @@ class Shard {
     /// later call replaces it.
     void flush_all(std::uint32_t when, std::uint32_t now) noexcept;
 
+    /// Everything that was neither stored nor read since `before`, which is past, is gone. A
+    /// pending flush is not any more.
+    void flush_unused(std::uint32_t before) noexcept;
+
     /// Pins all segments as they are now. See ShardCut.
     ShardCut take_cut(std::uint32_t now, std::shared_ptr<CutState> state);
     void release_cut(const PinnedSegment& segment) noexcept;
 
     /// A bounded piece of background work; true when there is more to do soon.
     bool housekeep(std::uint32_t now) noexcept;
+
+    /// Before the pool's limit is raised: `room`, empty and with a capacity of the pool's
+    /// `units_for` the new limit, takes the place of a smaller list; the old one is left in it.
+    void make_list_room(std::vector<std::uint32_t>& room) noexcept;
 
     ShardStats stats() const noexcept;
     void reset_stats() noexcept;
@@ -314,6 +326,7 @@ class Shard {
                 std::uint32_t now) noexcept;
     ItemHeader current_header(const Handle& handle) const noexcept;
     std::uint32_t index_pages_wanted() const noexcept;
+    std::uint64_t share_bytes() const noexcept { return pool_.memory_limit() / sharers_; }
     std::expected<Handle, StoreError> rewrite(const Handle& handle, std::uint32_t exptime,
                                               std::uint32_t bits, std::uint64_t cas,
                                               std::uint32_t now) noexcept;
@@ -342,6 +355,9 @@ class Shard {
     std::uint64_t lent_bytes_max() const noexcept;
     void segment_emptied(std::uint32_t segment) noexcept;
     std::uint64_t segment_memory(const Segment& segment) const noexcept;
+    std::uint64_t memory_held() const noexcept;
+    /// Whether `bytes` may be had over a limit that was lowered: only for what was given up since.
+    SegmentPool::Exceed exceed(std::uint64_t held_before, std::uint64_t bytes) const noexcept;
     template <typename Visitor>
     void sample(std::uint32_t segment, Visitor&& visit) const noexcept;
     std::uint32_t clock() const noexcept {
@@ -353,6 +369,7 @@ class Shard {
     bool make_room(std::uint32_t protect, std::uint32_t now) noexcept;
     std::uint32_t dead_weight(std::uint32_t protect, std::uint32_t now) noexcept;
     std::uint32_t victim(std::uint32_t protect, std::uint32_t now) noexcept;
+    std::uint32_t lowest_tail(std::uint32_t protect, std::uint32_t now) noexcept;
     std::uint32_t tail(const Queue& queue, std::uint32_t protect) const noexcept;
     double score(Queue& queue, std::uint32_t segment, std::uint32_t now) noexcept;
     double estimate_hits(std::uint32_t segment, std::uint32_t now) noexcept;
@@ -387,16 +404,24 @@ class Shard {
     }
     void flush_now() noexcept;
     std::uint32_t flushed_segment() noexcept;
+    bool unused(std::uint64_t slot, std::uint32_t now) const noexcept {
+        return now - stamp_age(Slot::stamp(slot), now) < unused_before_;
+    }
+    void drop_unused(std::uint32_t now) noexcept;
+    bool has_flushed_segments() const noexcept;
     void drop_scan_pin(std::uint32_t segment) noexcept;
     void unpinned(std::uint32_t segment) noexcept;
     void mark_unmarked(std::uint32_t segment) noexcept;
     void pin_for(ActiveCut& active, ShardCut& cut, std::uint32_t segment);
     void fail_cuts() noexcept;
     void sweep_stamps(std::uint32_t now) noexcept;
+    bool keep_lowered_limit(std::uint32_t now) noexcept;
+    bool shrink_index() noexcept;
 
     const std::uint32_t id_;
     const ShardConfig config_;
     SegmentPool& pool_;
+    const std::uint64_t sharers_;  // shards that the pool's memory is meant for
     Index index_;
     static constexpr std::uint64_t kClockBytes = 4096;
 
@@ -411,8 +436,10 @@ class Shard {
     std::uint32_t expiry_next_ = kNeverExpires;  // the same, of those seen in this round
     std::uint32_t expiry_searched_at_ = 0;       // unix seconds
     std::uint64_t flush_sequence_ = 0;  // segments with a smaller sequence hold nothing any more
-    bool flushing_ = false;             // some of those are still around
+    bool flushing_ = false;             // there may be items that were flushed and are still there
     std::uint32_t flush_at_ = 0;        // pending flush_all, unix seconds
+    std::uint32_t unused_before_ = 0;   // flush_unused, until all are gone: unix seconds
+    std::uint32_t unused_page_ = 0;     // how far that is in the index
     std::uint64_t detached_bytes_ = 0;  // out of the cache, still pinned
     std::uint64_t lent_bytes_ = 0;      // of those, not charged to the pool
     std::vector<ActiveCut> cuts_;

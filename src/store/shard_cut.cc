@@ -8,6 +8,7 @@
 namespace shardmill::store {
 namespace {
 
+constexpr std::uint64_t kGhostShare = 32;  // what evicted keys may keep of a limit that was lowered
 constexpr std::uint32_t kHousekeepingLooks = 16;  // segments looked at per call
 
 }  // namespace
@@ -29,6 +30,21 @@ void Shard::flush_now() noexcept {
     }
     flush_sequence_ = pool_.next_sequence();
     flushing_ = true;
+}
+
+void Shard::flush_unused(std::uint32_t before) noexcept {
+    flush_at_ = 0;
+    unused_before_ = before;
+    unused_page_ = 0;
+    flushing_ = true;
+}
+
+/// Drops what is unused in the next page of the index.
+void Shard::drop_unused(std::uint32_t now) noexcept {
+    index_.visit_page(unused_page_, [&](SlotRef slot) noexcept {
+        if (unused(*slot, now)) erase(handle_for(slot, now));
+    });
+    if (unused_page_++ == index_.pages()) unused_before_ = 0;
 }
 
 void Shard::pin(std::uint32_t segment) noexcept { ++meta(segment).read_pins; }
@@ -155,8 +171,39 @@ std::uint32_t Shard::flushed_segment() noexcept {
     return kNoSegment;
 }
 
+bool Shard::has_flushed_segments() const noexcept {
+    return std::ranges::any_of(held_, [this](std::uint32_t id) {
+        return meta(id).state == SegmentState::Sealed && flushed(meta(id));
+    });
+}
+
+/// A step towards a limit that was lowered below what is in use: what is larger than it needs to be
+/// gets smaller, else a segment is reclaimed. False: nothing left to give.
+bool Shard::keep_lowered_limit(std::uint32_t now) noexcept {
+    if (index_.resizing()) {
+        resize_index_step(now);
+    } else if (index_.wants_shrinking() && shrink_index()) {
+        // Housekeeping goes on with it.
+    } else if (ghost_.bytes() > share_bytes() / kGhostShare) {
+        ghost_.forget();
+    } else {
+        return make_room(kNoSegment, now);
+    }
+    return true;
+}
+
+/// Not while a flush of what is unused goes up the pages: what is left crowds in the upper ones.
+bool Shard::shrink_index() noexcept { return unused_before_ == 0 && index_.start_shrinking(); }
+
+void Shard::make_list_room(std::vector<std::uint32_t>& room) noexcept {
+    if (room.capacity() <= held_.capacity()) return;
+    room.assign(held_.begin(), held_.end());
+    held_.swap(room);
+}
+
 bool Shard::housekeep(std::uint32_t now) noexcept {
     check_flush(now);
+    if (pool_.over_limit() && keep_lowered_limit(now)) return true;
     sweep_stamps(now);
     std::uint32_t found = flushing_ ? flushed_segment() : kNoSegment;
     if (found == kNoSegment) found = expired_segment(kHousekeepingLooks, kNoSegment, now);
@@ -165,11 +212,10 @@ bool Shard::housekeep(std::uint32_t now) noexcept {
         reclaim(found, Retain::All, now);
         housekeeping_ = false;
     } else if (flushing_) {
-        flushing_ = std::ranges::any_of(held_, [this](std::uint32_t id) {
-            return meta(id).state == SegmentState::Sealed && flushed(meta(id));
-        });
+        if (unused_before_ != 0 && !index_.resizing()) drop_unused(now);
+        flushing_ = unused_before_ != 0 || has_flushed_segments();
     }
-    if (index_.wants_shrinking()) index_.start_shrinking();
+    if (index_.wants_shrinking()) shrink_index();
     if (index_.resizing()) resize_index_step(now);
     return found != kNoSegment || flushing_ || index_.resizing();
 }

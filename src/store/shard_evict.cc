@@ -108,7 +108,7 @@ double Shard::estimate_hits(std::uint32_t id, std::uint32_t now) noexcept {
 /// the cdn sample: 2 % fewer misses.)
 double Shard::score(Queue& from, std::uint32_t id, std::uint32_t now) noexcept {
     const Segment& segment = meta(id);
-    const auto stale_after = static_cast<std::uint32_t>(config_.share_bytes / kClockBytes / 16);
+    const auto stale_after = static_cast<std::uint32_t>(share_bytes() / kClockBytes / 16);
     if (from.judged_sequence != segment.sequence || clock() - from.judged_at > stale_after) {
         from.judged_sequence = segment.sequence;
         from.judged_at = clock();
@@ -128,12 +128,11 @@ void Shard::seal_stale() noexcept {
     for (Queue& from : queues_) {
         if (from.open == kNoSegment) continue;
         const std::uint64_t age = std::uint64_t{clock() - meta(from.open).birth} * kClockBytes;
-        if (age > config_.share_bytes) seal(from);
+        if (age > share_bytes()) seal(from);
     }
 }
 
-std::uint32_t Shard::victim(std::uint32_t protect, std::uint32_t now) noexcept {
-    seal_stale();
+std::uint32_t Shard::lowest_tail(std::uint32_t protect, std::uint32_t now) noexcept {
     std::uint32_t best = kNoSegment;
     double lowest = 0;
     for (Queue& from : queues_) {
@@ -143,6 +142,17 @@ std::uint32_t Shard::victim(std::uint32_t protect, std::uint32_t now) noexcept {
         if (best != kNoSegment && value >= lowest) continue;
         best = id;
         lowest = value;
+    }
+    return best;
+}
+
+std::uint32_t Shard::victim(std::uint32_t protect, std::uint32_t now) noexcept {
+    seal_stale();
+    std::uint32_t best = lowest_tail(protect, now);
+    if (best == kNoSegment) {
+        // Under a small limit all that is left may be in open segments.
+        for (Queue& from : queues_) seal(from);
+        best = lowest_tail(protect, now);
     }
     if (best != kNoSegment && meta(best).state == SegmentState::Open) {
         queue(meta(best).queue).cleaned = kNoSegment;

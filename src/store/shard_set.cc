@@ -12,6 +12,8 @@ constexpr std::uint32_t kShardsMax = 1024;  // ten bits of the hash
 constexpr std::uint64_t kShardBytesMin = 16u << 20;
 constexpr std::uint32_t kShardsPerReactor = 4;
 constexpr std::uint64_t kPoolBytesMax = std::uint64_t{16} << 30;  // 35-bit locations, most for runs
+constexpr std::uint64_t kRaisedPoolMax = std::uint64_t{24} << 30;  // the same, with fewer for runs
+constexpr std::uint64_t kSegmentsPerShardMin = 4;  // two open ones, a spare, and one to reclaim
 constexpr std::uint64_t kSegmentsPerShard = 256;
 constexpr std::uint64_t kSegmentBytesMin = 64u << 10;
 constexpr std::uint64_t kSegmentBytesMax = 1u << 20;
@@ -40,16 +42,17 @@ std::uint64_t first_sequence() noexcept { return std::uint64_t{base::unix_now()}
 
 ShardSet::ShardSet(const StoreConfig& config)
     : count_(shard_count(config)), memory_limit_(config.memory_limit) {
-    const std::uint64_t share = std::max<std::uint64_t>(memory_limit_ / count_, 1);
+    const std::uint64_t share = std::max<std::uint64_t>(config.memory_limit / count_, 1);
     const std::uint64_t pools =
-        std::min<std::uint64_t>((memory_limit_ + kPoolBytesMax - 1) / kPoolBytesMax, count_);
+        std::min<std::uint64_t>((config.memory_limit + kPoolBytesMax - 1) / kPoolBytesMax, count_);
     for (std::uint64_t i = 0; i < pools; ++i) {
         pools_.push_back(std::make_unique<SegmentPool>(
-            SegmentPool::Config{.memory_limit = memory_limit_ / pools,
+            SegmentPool::Config{.memory_limit = config.memory_limit / pools,
                                 .segment_bytes = segment_bytes_for(share),
                                 .item_bytes_max = config.item_bytes_max,
                                 .first_sequence = first_sequence(),
-                                .large_pages = config.large_pages}));
+                                .large_pages = config.large_pages,
+                                .limit_max = std::min(config.limit_max / pools, kRaisedPoolMax)}));
     }
     for (std::uint32_t id = 0; id < count_; ++id) {
         entries_.push_back(std::make_unique<Entry>(
@@ -101,8 +104,32 @@ void ShardSet::release_cut(std::span<const PinnedSegment> segments) noexcept {
     for (const PinnedSegment& segment : segments) lock(segment.shard)->release_cut(segment);
 }
 
-void ShardSet::release_freed_memory() noexcept {
-    for (const auto& pool : pools_) pool->release_freed_memory();
+bool ShardSet::release_freed_memory() noexcept {
+    bool more = false;
+    for (const auto& pool : pools_) more |= pool->release_freed_memory();
+    return more;
+}
+
+bool ShardSet::set_memory_limit(std::uint64_t bytes) noexcept {
+    const std::lock_guard one_at_a_time(limit_changes_);
+    const std::uint64_t each = bytes / pools_.size();
+    const std::uint64_t least =
+        count_ * (kSegmentsPerShardMin * segment_bytes() + Index::kPageBytes);
+    if (bytes < std::min(least, memory_limit()) || each > pools_.front()->limit_max()) return false;
+    try {
+        for (std::uint32_t shard = 0; shard < count_; ++shard) {
+            std::vector<std::uint32_t> room;
+            room.reserve(pools_.front()->units_for(each));
+            lock(shard)->make_list_room(room);
+        }
+        for (const auto& pool : pools_) {
+            if (!pool->set_limit(each)) return false;
+        }
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    memory_limit_.store(bytes, std::memory_order_relaxed);
+    return true;
 }
 
 void ShardSet::skip_cas_to(std::uint64_t cas) noexcept {

@@ -24,6 +24,7 @@ struct StoreConfig {
     bool large_pages = false;                              // -L: for items, if the kernel has them
     double hit_weight = 0;                                 // see ShardConfig
     std::optional<SizeHistogram::Sizes> track_sizes = {};  // see ShardConfig
+    std::uint64_t limit_max = 0;  // bytes up to which the limit can be raised; 0: not
 };
 
 /// All shards of a server with their locks. Shared by all reactors.
@@ -73,13 +74,22 @@ class ShardSet {
     /// Gives back segments of any cuts; to be called with a few at a time.
     void release_cut(std::span<const PinnedSegment> segments) noexcept;
 
-    /// Gives memory that shards have freed back to the system. Outside all locks.
-    void release_freed_memory() noexcept;
+    /// Gives a bounded share of the memory that shards have freed back to the system. Outside all
+    /// locks. True: there is more.
+    bool release_freed_memory() noexcept;
+
+    /// Changes the limit while requests go on. Raised, it holds at once (as far as there were
+    /// addresses for `limit_max`); lowered, housekeeping reclaims segment by segment, and until
+    /// then storing takes the place of what is given up. Any thread, no lock held. False: too
+    /// large, or too small for the segments that every shard has open; nothing is changed.
+    bool set_memory_limit(std::uint64_t bytes) noexcept;
 
     /// Restored items keep their CAS: later ones must be larger.
     void skip_cas_to(std::uint64_t cas) noexcept;
 
-    std::uint64_t memory_limit() const noexcept { return memory_limit_; }
+    std::uint64_t memory_limit() const noexcept {
+        return memory_limit_.load(std::memory_order_relaxed);
+    }
     std::uint64_t charged_bytes() const noexcept;
     std::uint32_t segment_bytes() const noexcept;
 
@@ -87,7 +97,8 @@ class ShardSet {
     void cut_now(Entry& entry) noexcept;
 
     std::uint32_t count_;
-    std::uint64_t memory_limit_;
+    std::atomic<std::uint64_t> memory_limit_;
+    ShardLock limit_changes_;  // taken before a shard's
     std::vector<std::unique_ptr<SegmentPool>> pools_;
     std::vector<std::unique_ptr<Entry>> entries_;
 

@@ -20,6 +20,15 @@ std::uint64_t Shard::segment_memory(const Segment& segment) const noexcept {
     return segment.jumbo ? segment.capacity : pool_.segment_bytes();
 }
 
+std::uint64_t Shard::memory_held() const noexcept {
+    return stats_.segment_bytes + (spare_ != kNoSegment ? pool_.segment_bytes() : 0);
+}
+
+SegmentPool::Exceed Shard::exceed(std::uint64_t held_before, std::uint64_t bytes) const noexcept {
+    const bool paid = pool_.over_limit() && memory_held() + bytes <= held_before;
+    return paid ? SegmentPool::Exceed::InExchange : SegmentPool::Exceed::No;
+}
+
 bool Shard::fits(std::uint32_t id, std::uint32_t bytes) const noexcept {
     return id != kNoSegment && meta(id).fill + bytes <= meta(id).capacity;
 }
@@ -38,9 +47,10 @@ std::expected<Shard::Place, StoreError> Shard::allocate(std::uint32_t bytes, Que
         }
         return place;
     }
+    const std::uint64_t held_before = memory_held();
     for (std::uint32_t attempt = 0; !fits(queue(queue_id).open, bytes); ++attempt) {
         if (spare_ == kNoSegment) spare_ = pool_.acquire().value_or(kNoSegment);
-        if (const auto segment = pool_.acquire()) {
+        if (const auto segment = pool_.acquire(exceed(held_before, pool_.segment_bytes()))) {
             open_segment(*segment, queue_id);
         } else if (attempt == kReclaimsMax || !make_room(protect, now)) {
             return std::unexpected(StoreError::NoMemory);
@@ -54,8 +64,9 @@ std::expected<Shard::Place, StoreError> Shard::allocate_jumbo(std::uint32_t byte
                                                               std::uint32_t protect,
                                                               std::uint32_t now) noexcept {
     const std::uint64_t segments = bytes / pool_.segment_bytes() + 1;
+    const std::uint64_t held_before = memory_held();
     for (std::uint64_t attempt = 0;; ++attempt) {
-        if (const auto first = pool_.acquire_run(bytes)) {
+        if (const auto first = pool_.acquire_run(bytes, exceed(held_before, bytes))) {
             Segment& segment = meta(*first);
             segment.jumbo = true;
             segment.capacity = (bytes + 4095u) & ~4095u;
@@ -191,7 +202,7 @@ void Shard::retire(std::uint32_t id) noexcept {
 }
 
 std::uint64_t Shard::lent_bytes_max() const noexcept {
-    return std::max<std::uint64_t>(config_.share_bytes / kLentShare, 4ull * pool_.segment_bytes());
+    return std::max<std::uint64_t>(share_bytes() / kLentShare, 4ull * pool_.segment_bytes());
 }
 
 void Shard::segment_emptied(std::uint32_t id) noexcept {

@@ -98,6 +98,58 @@ TEST(CommandAdminTest, FlushAllWithADelayWaits) {
     });
 }
 
+TEST(CommandAdminTest, ALaterFlushAllReplacesThePendingOne) {
+    CommandServer server;
+    server.expect({
+        {"set a 0 0 1\r\nx\r\n", "STORED\r\n"},
+        {"flush_all 5\r\n", "OK\r\n"},
+        {"flush_all 100 noreply\r\n", ""},
+    });
+    server.pass_time(6);
+    server.expect({{"get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n"},
+                   {"flush_all 2592001\r\n", "OK\r\n"}});  // 1970: nothing dies, nothing waits
+    server.pass_time(100);
+    server.expect({{"get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n"}});
+    server.ask("flush_all " + std::to_string(server.now() + 3) + "\r\n");
+    server.pass_time(2);
+    server.expect({{"get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n"}});
+    server.pass_time(1);
+    server.expect({{"get a\r\n", "END\r\n"}});
+}
+
+TEST(CommandAdminTest, FlushAllOfAPastMomentTakesWhatWasNotUsedSince) {
+    CommandServer server;
+    server.expect({{"set a 0 0 1\r\nx\r\n", "STORED\r\n"}, {"set b 0 0 1\r\nx\r\n", "STORED\r\n"}});
+    server.pass_time(10);
+    server.expect({{"get b\r\n", "VALUE b 0 1\r\nx\r\nEND\r\n"}});
+    const std::string then = std::to_string(server.now());
+    server.pass_time(10);
+    server.expect({
+        {"flush_all " + then + "\r\n", "OK\r\n"},
+        {"get a b\r\n", "VALUE b 0 1\r\nx\r\nEND\r\n"},
+    });
+    EXPECT_EQ(server.stat("get_flushed") + server.stat("curr_items"), 1u);
+}
+
+TEST(CommandAdminTest, CacheMemlimitChangesTheLimit) {
+    CommandServer server;  // 64 MiB, not to be raised
+    server.expect({
+        {"cache_memlimit\r\n", "ERROR\r\n"},
+        {"cache_memlimit x\r\n", "ERROR\r\n"},
+        {"cache_memlimit -8\r\n", "ERROR\r\n"},
+        {"cache_memlimit 7\r\n", "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"},
+        {"cache_memlimit 1000000001\r\n",
+         "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n"},
+        {"cache_memlimit 65\r\n", "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"},
+        {"cache_memlimit 7 noreply\r\n", ""},
+    });
+    EXPECT_EQ(server.stat("limit_maxbytes"), 64u << 20);
+    server.expect({{"cache_memlimit 32 more\r\n", "OK\r\n"}});
+    EXPECT_EQ(server.stat("limit_maxbytes"), 32u << 20);
+    server.expect({{"cache_memlimit 8 noreply\r\n", ""}});
+    EXPECT_EQ(server.stat("limit_maxbytes"), 8u << 20);
+}
+
 TEST(CommandAdminTest, FlushAllCanBeForbidden) {
     CommandServer server({.flush_enabled = false});
     server.expect({

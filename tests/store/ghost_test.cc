@@ -25,6 +25,17 @@ TEST_F(GhostFilterTest, KnowsNothingAtFirstAndCostsNothing) {
     EXPECT_EQ(pool_.charged_bytes(), 0u);
 }
 
+TEST_F(GhostFilterTest, ForgetsEverythingAndBeginsAnew) {
+    ghost_.remember(hash_of(1), kResident);
+    ghost_.forget();
+    EXPECT_EQ(pool_.charged_bytes(), 0u);
+    ghost_.remember(hash_of(1), kResident);
+    EXPECT_FALSE(ghost_.take(hash_of(1))) << "not before the memory has gone back";
+    pool_.release_freed_memory();
+    ghost_.remember(hash_of(1), kResident);
+    EXPECT_TRUE(ghost_.take(hash_of(1)));
+}
+
 TEST_F(GhostFilterTest, AKeyIsTakenOnce) {
     ghost_.remember(hash_of(1), kResident);
     EXPECT_FALSE(ghost_.take(hash_of(2)));

@@ -82,6 +82,15 @@ TEST_F(SegmentPoolTest, KeptSegmentsGiveWayToRunsAndIndexes) {
     EXPECT_EQ(more, kLimit / 4 / kSegment);
 }
 
+TEST_F(SegmentPoolTest, AllOfTheKeptSegmentsCanBecomeARun) {
+    constexpr std::uint64_t kLarge = 64u << 20;
+    SegmentPool pool({kLarge, kSegment, 1u << 20});
+    std::set<std::uint32_t> held;
+    while (const auto segment = pool.acquire()) held.insert(*segment);
+    for (const std::uint32_t segment : held) pool.release(segment);
+    EXPECT_TRUE(pool.acquire_run(kLarge * 9 / 10)) << "at once, however many there are";
+}
+
 TEST_F(SegmentPoolTest, FindsRunsAgainAfterManySizes) {
     for (std::uint64_t i = 0; i < 5000; ++i) {
         const std::uint64_t bytes = 1000 + i * 7919 % (1u << 20);

@@ -187,12 +187,16 @@ void ShardModelTest::run(int steps) {
         }
         if (random(400) == 0 && cuts_.size() < 3) begin_cut();
         if (random(600) == 0 && !cuts_.empty()) end_cut();
+        if (evicting_ && random(2000) == 0) {
+            ASSERT_TRUE(pool_->set_limit((2 + random(3)) * (pool_->limit_max() / 4)));
+        }
         if (random(20'000) == 0) {
             shard_->flush_all(0, now_);
             model_.clear();
         }
     }
     while (!cuts_.empty()) end_cut();
+    while (shard_->housekeep(now_)) pool_->release_freed_memory();
     for (std::uint32_t i = 0; i < keys_; ++i) check(fmt::format("key{}", i));
     EXPECT_LE(pool_->charged_bytes(), pool_->memory_limit());
     EXPECT_EQ(shard_->stats().pinned_bytes, 0u);

@@ -226,6 +226,27 @@ TEST_F(ShardTest, ADelayedFlushStrikesAtItsTime) {
     EXPECT_EQ(get("key"), "again");
 }
 
+TEST_F(ShardTest, AFlushOfThePastTakesWhatWasNotUsedSince) {
+    for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(set(fmt::format("key{}", i), "old"));
+    now_ += 10;
+    ASSERT_TRUE(get("key1"));
+    ASSERT_TRUE(set("key2", "new"));
+    const std::uint32_t then = now_;
+    now_ += 10;
+    shard_->flush_all(now_ + 5, now_);
+    shard_->flush_unused(then);
+    Shard::Miss why{};
+    EXPECT_FALSE(shard_->find(hashed("key3"), now_, &why)) << "at once";
+    EXPECT_EQ(why, Shard::Miss::Flushed);
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(set(fmt::format("later{}", i), "later"));
+    while (shard_->housekeep(now_)) {
+    }
+    EXPECT_EQ(shard_->stats().items, 1002u) << "none is left behind";
+    now_ += 10;
+    EXPECT_EQ(get("key1"), "old") << "the pending flush was replaced";
+    EXPECT_EQ(get("key2"), "new");
+}
+
 TEST_F(ShardTest, AReservationIsInvisibleUntilCommitted) {
     const std::string value(100'000, 'r');
     auto reservation = shard_->reserve(3, 100'000, now_);
