@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -60,8 +59,11 @@ int get_configuration_path(void*, char** path) noexcept {
         return SASL_FAIL;
     }
     base::log_verbose(1, "SASL: the configuration is looked for in {}", *directory);
-    *path = ::strdup(directory->c_str());  // Cyrus frees it
-    return *path != nullptr ? SASL_OK : SASL_NOMEM;
+    // Whatever its header says, Cyrus does not free it: it is ours, and stays until the next time.
+    static std::string kept;
+    kept = *directory;
+    *path = kept.data();
+    return SASL_OK;
 }
 
 int log_message(void*, int level, const char* message) noexcept {
