@@ -51,6 +51,7 @@ Engine::Engine(const config::Config& config)
       workers_count_(config.workers != 0 ? config.workers : cores()),
       settings_(config_),
       prefixes_(config.prefix_delimiter, config.reactors),
+      hot_(config.reactors),
       shards_(store_config(config)),
       counters_(config.reactors + 1),
       registry_(compute::Registry::with_builtins()) {
@@ -59,6 +60,7 @@ Engine::Engine(const config::Config& config)
     providers.config = &config_;
     providers.settings = &settings_;
     providers.prefixes = &prefixes_;
+    for (const HotSample& sample : hot_) providers.hot.push_back(&sample);
     providers.server = &server_counters_;
     for (const Counters& counters : counters_) providers.counters.push_back(&counters);
     providers.started_at = started_at_;
@@ -90,6 +92,7 @@ void Engine::make_executors() {
                             .statistics = statistics_.get(),
                             .settings = &settings_,
                             .prefixes = &prefixes_.recorder(reactor),
+                            .hot = &hot_[reactor],
                             .log = &log,
                             .watchers = &watchers_,
                             .control = &control_service_,

@@ -19,6 +19,7 @@
 #include "engine/crawler_commands.h"
 #include "engine/event_log.h"
 #include "engine/executor.h"
+#include "engine/hot_keys.h"
 #include "engine/job_manager.h"
 #include "engine/job_results.h"
 #include "engine/prefix_stats.h"
@@ -104,6 +105,7 @@ class Engine {
     const std::uint32_t workers_count_;
     RuntimeSettings settings_;
     PrefixStats prefixes_;
+    std::deque<HotSample> hot_;
     store::ShardSet shards_;
     std::deque<Counters> counters_;  // one per reactor, and the control thread's
     ServerCounters server_counters_;

@@ -79,7 +79,8 @@ struct RequestExecutor::Impl {
     std::size_t run_on_shard(std::span<Operation> operations, std::size_t begin, std::size_t end,
                              net::ReplyArena& replies) noexcept;
     void run_without_key(Operation& operation, net::ReplyArena& replies) noexcept;
-    void run_detailed(CommandContext& context, Operation& operation) noexcept;
+    void run_observed(CommandContext& context, Operation& operation, bool detailed,
+                      bool sampled) noexcept;
     void mark_pending(std::uint32_t shard) noexcept;
     bool keep_house() noexcept;
 
@@ -176,8 +177,9 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
         Operation& operation = operations[order[begin++]];
         const protocol::Verb verb = operation.request->verb;
         operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
-        if (detailed) [[unlikely]]
-            run_detailed(context, operation);
+        const bool sampled = parts.hot != nullptr && parts.hot->due();
+        if (detailed || sampled) [[unlikely]]
+            run_observed(context, operation, detailed, sampled);
         else
             key_command(verb)(context, operation);
         operation.reply_end = static_cast<std::uint32_t>(replies.text.size());
@@ -189,17 +191,26 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
     return begin;
 }
 
-/// Runs a command and counts it for its key's prefix.
-void RequestExecutor::Impl::run_detailed(CommandContext& context, Operation& operation) noexcept {
-    const auto hits = [this] {
-        return parts.counters->get(Counter::GetHits) + parts.counters->get(Counter::TouchHits);
+/// Runs a command and counts it for its key's prefix, or notes the key as one of the sample.
+void RequestExecutor::Impl::run_observed(CommandContext& context, Operation& operation,
+                                         bool detailed, bool sampled) noexcept {
+    const auto sum = [this](Counter one, Counter other) {
+        return parts.counters->get(one) + parts.counters->get(other);
     };
     const protocol::Verb verb = operation.request->verb;
-    const std::uint64_t hits_before = hits();
+    const std::uint64_t hits = sum(Counter::GetHits, Counter::TouchHits);
+    const std::uint64_t misses = sum(Counter::GetMisses, Counter::TouchMisses);
     key_command(verb)(context, operation);
-    if (const auto kind = prefix_kind(verb)) {
-        parts.prefixes->count(operation.key, *kind, hits() != hits_before);
+    const bool hit = sum(Counter::GetHits, Counter::TouchHits) != hits;
+    if (detailed) {
+        if (const auto kind = prefix_kind(verb)) {
+            parts.prefixes->count(operation.key, *kind, hit);
+        }
     }
+    if (!sampled) return;
+    const bool miss = !hit && sum(Counter::GetMisses, Counter::TouchMisses) != misses;
+    if (hit) parts.hot->hits.add(operation.key, operation.hash, now);
+    if (miss) parts.hot->misses.add(operation.key, operation.hash, now);
 }
 
 void RequestExecutor::Impl::run_without_key(Operation& operation,

@@ -38,6 +38,7 @@ struct ExecutorParts {
     Statistics* statistics = nullptr;           // shared by all
     RuntimeSettings* settings = nullptr;        // shared by all
     PrefixStats::Recorder* prefixes = nullptr;  // this executor's own; nullptr: nothing is recorded
+    HotSample* hot = nullptr;                   // this executor's own; nullptr: nothing is sampled
     EventLog* log = nullptr;                    // this executor's own; nullptr: nobody watches
     Watchers* watchers = nullptr;               // shared by all; nullptr: nobody may
     ControlPort* control = nullptr;             // nullptr: batch and snapshot commands are refused

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "engine/counters.h"
+#include "engine/hot_keys.h"
 #include "engine/prefix_stats.h"
 #include "engine/runtime_settings.h"
 #include "engine/stats_totals.h"
@@ -23,7 +24,8 @@ struct StatsProviders {
     store::ShardSet* shards = nullptr;
     const config::Config* config = nullptr;
     RuntimeSettings* settings = nullptr;
-    PrefixStats* prefixes = nullptr;  // nullptr: there are none
+    PrefixStats* prefixes = nullptr;    // nullptr: there are none
+    std::vector<const HotSample*> hot;  // one per executor
     const ServerCounters* server = nullptr;
     std::vector<const Counters*> counters;                    // one per executor
     std::vector<const net::ConnectionCounters*> connections;  // one per reactor

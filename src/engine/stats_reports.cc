@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 
+#include "base/uri.h"
 #include "engine/command_context.h"
 #include "engine/stats.h"
 #include "engine/stats_tables.h"
@@ -193,6 +194,40 @@ void report_udp(const Report& report) {
     report.append(kEnd);
 }
 
+constexpr std::size_t kHotShown = 20;
+constexpr std::uint32_t kHotShownMax = HotKeys::kKeys;
+
+/// Not memcached's: the keys that come most often. `stats hot [<n>]`.
+void report_hot_keys(const Report& report, HotKeys HotSample::* stream) {
+    std::string_view arguments = report.arguments;
+    const std::string_view text = protocol::next_key(arguments);
+    std::size_t shown = kHotShown;
+    if (!text.empty()) {
+        const auto number = protocol::parse_u32(text);
+        if (!number || *number == 0) return report.append(protocol::replies::kBadLine);
+        shown = std::min(*number, kHotShownMax);
+    }
+    std::vector<HotKey> keys;
+    for (const HotSample* sample : report.providers().hot) {
+        (sample->*stream).list(report.now, keys);
+    }
+    std::size_t rank = 0;
+    for (const HotKey& key : hottest(std::move(keys), shown)) {
+        const std::string prefix = fmt::format("hot:{}:", ++rank);
+        std::string name;
+        base::append_uri_encoded(name, key.key);
+        append_stat(report.reply, prefix + "key", name);
+        append_stat(report.reply, prefix + "per_second_1m",
+                    fmt::format("{:.1f}", key.per_second_1m));
+        append_stat(report.reply, prefix + "per_second_10m",
+                    fmt::format("{:.1f}", key.per_second_10m));
+    }
+    report.append(kEnd);
+}
+
+void report_hot(const Report& report) { report_hot_keys(report, &HotSample::hits); }
+void report_hot_misses(const Report& report) { report_hot_keys(report, &HotSample::misses); }
+
 struct Topic {
     std::string_view name;
     bool may_be_abbreviated;
@@ -207,6 +242,7 @@ constexpr Topic kTopics[] = {
     {"conns", true, false, report_connections}, {"extstore", true, false, report_extstore},
     {"items", false, false, report_items},      {"slabs", false, false, report_slabs},
     {"sizes", false, true, report_sizes},       {"udp", false, false, report_udp},
+    {"hot", false, true, report_hot},           {"hot_misses", false, true, report_hot_misses},
 };
 
 const Topic* find_topic(std::string_view name) noexcept {

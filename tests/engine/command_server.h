@@ -89,6 +89,7 @@ class CommandServer {
     const Options options_;
     RuntimeSettings settings_;
     PrefixStats prefixes_;
+    HotSample hot_;
     store::ShardSet shards_;
     Counters counters_;
     ServerCounters server_counters_;
