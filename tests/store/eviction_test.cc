@@ -154,8 +154,6 @@ TEST_F(EvictionTest, AShorterValueIsWrittenOverTheOldOne) {
 
 TEST_F(EvictionTest, AHugeLeftoverIsPassedOver) {
     // The filler behind the shorter value needs a length of its own.
-    make(64u << 20);
-    pool_ = nullptr;
     shard_.reset();
     pool_ = std::make_unique<SegmentPool>(SegmentPool::Config{64u << 20, 1u << 20, 1u << 20});
     shard_ = std::make_unique<Shard>(0, *pool_, ShardConfig{64u << 20, true});
