@@ -69,9 +69,11 @@ void Index::prefetch_item(std::uint64_t hash, const char* base) const noexcept {
             const std::uint64_t word =
                 std::atomic_ref(const_cast<std::uint64_t&>(slots[__builtin_ctz(mask)]))
                     .load(std::memory_order_relaxed);
+            // Three lines: what is stored over an item waits for the last of them, too.
             const char* item = base + Slot::location(word);
             __builtin_prefetch(item);
             __builtin_prefetch(item + 64);
+            __builtin_prefetch(item + 128);
         }
     }
 }
