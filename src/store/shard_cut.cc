@@ -178,7 +178,9 @@ bool Shard::has_flushed_segments() const noexcept {
 }
 
 /// A step towards a limit that was lowered below what is in use: what is larger than it needs to be
-/// gets smaller, else a segment is reclaimed. False: nothing left to give.
+/// gets smaller, else a segment is reclaimed. Not below the shard's share: housekeeping may come by
+/// here more often than elsewhere, and nobody would give back what others have not given up. False:
+/// nothing left to give.
 bool Shard::keep_lowered_limit(std::uint32_t now) noexcept {
     if (index_.resizing()) {
         resize_index_step(now);
@@ -187,7 +189,8 @@ bool Shard::keep_lowered_limit(std::uint32_t now) noexcept {
     } else if (ghost_.bytes() > share_bytes() / kGhostShare) {
         ghost_.forget();
     } else {
-        return make_room(kNoSegment, now);
+        const std::uint64_t used = memory_held() + index_.bytes() + ghost_.bytes();
+        return used > share_bytes() && make_room(kNoSegment, now);
     }
     return true;
 }

@@ -202,5 +202,32 @@ TEST(ShardSetLimitTest, TakesLimitsThatItCanKeep) {
     EXPECT_EQ(shards.memory_limit(), 1024 * kMiB);
 }
 
+TEST(SharedLimitTest, AShardThatIsLookedAfterMoreOftenKeepsItsShare) {
+    constexpr std::uint64_t kShare = 16 * kMiB;
+    SegmentPool pool(
+        {.memory_limit = 2 * kShare, .segment_bytes = 64u << 10, .item_bytes_max = kMiB});
+    Shard first(0, pool, {.share_bytes = kShare});
+    Shard second(1, pool, {.share_bytes = kShare});
+    const std::string value(1000, 'v');
+    for (int i = 0; i < 20'000; ++i) {
+        const std::string key = fmt::format("key{}", i);
+        for (Shard* shard : {&first, &second}) {
+            ASSERT_TRUE(shard->put({.key = hashed(key), .value_head = value}, nullptr, kStart));
+        }
+    }
+    ASSERT_TRUE(pool.set_limit(8 * kMiB));
+    for (int i = 0; i < 1000; ++i) first.housekeep(kStart);
+    EXPECT_GT(first.stats().segment_bytes, 3 * kMiB);
+    for (int i = 0; i < 1000; ++i) second.housekeep(kStart);
+    while (pool.release_freed_memory()) {
+    }
+    EXPECT_LE(pool.charged_bytes(), 8 * kMiB);
+    // Neither has been drained so far that a large value finds nothing to push out.
+    const std::string large(900'000, 'v');
+    for (Shard* shard : {&first, &second}) {
+        EXPECT_TRUE(shard->put({.key = hashed("large"), .value_head = large}, nullptr, kStart));
+    }
+}
+
 }  // namespace
 }  // namespace shardmill::store
