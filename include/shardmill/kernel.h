@@ -25,7 +25,8 @@
  *
  * Failing: calls that return int return 0 for success. Anything else ends the whole job with the
  * text left in the error. A kernel never answers less than it was asked for: what it cannot do is a
- * failure. It must not throw through this table, exit, or wait for anything.
+ * failure. It must not throw through this table, exit, or wait for anything. A single item that
+ * cannot be worked on is no reason to fail: shardmill_host.fail counts it.
  */
 
 #include <stddef.h>
@@ -35,8 +36,12 @@
 extern "C" {
 #endif
 
-/* Changes with every incompatible change of this file. Both sides compare it and refuse others. */
-#define SHARDMILL_KERNEL_ABI 1u
+/*
+ * Changes with every incompatible change of this file. Both sides compare it and refuse others.
+ *   1  the first
+ *   2  items have marks and a frequency, hosts count failed items, rows have flags and a deadline
+ */
+#define SHARDMILL_KERNEL_ABI 2u
 
 /* The symbol a plug-in exports, of type shardmill_kernel_library_function. */
 #define SHARDMILL_KERNEL_ENTRY "shardmill_kernels"
@@ -49,7 +54,7 @@ enum shardmill_value_kind {
     SHARDMILL_DOUBLE = 4,   /* number, finite */
     SHARDMILL_STRING = 5,   /* bytes, bytes_count: a JSON string (unescaped) or a literal */
     SHARDMILL_TEXT = 6      /* bytes, bytes_count: a piece of a key or of a plain value; counts as a
-                               number where one      is asked for and the whole of it is one */
+                               number where one is asked for and the whole of it is one */
 };
 
 /* What an expression gave for one item. */
@@ -64,7 +69,17 @@ typedef struct shardmill_value {
     uint32_t kind; /* enum shardmill_value_kind */
 } shardmill_value;
 
-/* One item. Key and value lie in memory that is held still during the call. */
+enum shardmill_item_marks {
+    SHARDMILL_ITEM_FETCHED = 1, /* was read by a client since it was stored */
+    SHARDMILL_ITEM_STALE = 2,   /* marked stale by a client (meta commands) */
+    SHARDMILL_ITEM_WON = 4      /* somebody was told to make it anew (meta commands) */
+};
+
+/* One item. Key and value lie in memory that is held still during the call. What the index knows of
+ * its use (last_access, frequency, all of SHARDMILL_ITEM_FETCHED) costs a look-up for every item
+ * and is there only for kernels with SHARDMILL_KERNEL_USES_ACCESS; it is of the moment of the
+ * look-up, not of the job's, and not known of an item that was replaced or moved since the job
+ * began. */
 typedef struct shardmill_item {
     const char* key;
     const char* value;
@@ -73,7 +88,8 @@ typedef struct shardmill_item {
     uint32_t client_flags;
     uint32_t exptime;     /* unix seconds, 0: never expires */
     uint32_t last_access; /* unix seconds, 0: not known */
-    uint32_t reserved;
+    uint16_t marks;       /* enum shardmill_item_marks */
+    uint16_t frequency;   /* 0 to 3: accesses since it was stored or last moved, at most 3 */
     uint64_t cas;
 } shardmill_item;
 
@@ -128,6 +144,10 @@ typedef struct shardmill_host {
      * reached, do not take it, return failure. What is still held when the partial is dropped is
      * given back by the host. */
     int (*account)(void* context, int64_t bytes, int64_t rows);
+    /* Item `index` of the block at hand cannot be worked on, for the reason in `text` (one line,
+     * copied). It is counted as failed, once, and the kernel goes on with the next one; what the
+     * job does about failed items (`errors=`) is the server's business. During map only. */
+    void (*fail)(void* context, uint32_t index, const char* text);
 } shardmill_host;
 
 /* One row of the result. */
@@ -138,7 +158,9 @@ typedef struct shardmill_row {
         value; /* the row's value as it is; NULL: the host writes one JSON object of the columns */
     size_t value_bytes;
     const shardmill_value*
-        columns; /* one for each column named by open; NULL only if there are none */
+        columns;           /* one for each column named by open; NULL only if there are none */
+    uint32_t client_flags; /* of the row as an item */
+    uint32_t exptime;      /* unix seconds; 0: never expires */
 } shardmill_row;
 
 /* Both return 0, or something else when the caller must give up and return failure. */
@@ -148,7 +170,11 @@ typedef int (*shardmill_emit_function)(void* context, const shardmill_row* row);
 enum shardmill_kernel_flags {
     /* finish emits the rows in the order they should be shown in. Otherwise they are sorted by key.
      */
-    SHARDMILL_KERNEL_ORDERED = 1
+    SHARDMILL_KERNEL_ORDERED = 1,
+    /* The kernel looks at last_access, frequency or SHARDMILL_ITEM_FETCHED. */
+    SHARDMILL_KERNEL_USES_ACCESS = 2,
+    /* The kernel looks at no value itself; its arguments still may. */
+    SHARDMILL_KERNEL_NO_VALUES = 4
 };
 
 typedef struct shardmill_kernel {

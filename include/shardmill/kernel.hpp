@@ -4,11 +4,13 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "shardmill/kernel.h"
@@ -31,6 +33,12 @@ class Error : public std::runtime_error {
 
  private:
     std::uint32_t argument_;
+};
+
+/// Thrown by `map_item`: this item cannot be worked on; the job goes on as its `errors=` says.
+class ItemError : public std::runtime_error {
+ public:
+    using std::runtime_error::runtime_error;
 };
 
 inline Value null_value() noexcept { return {}; }
@@ -96,6 +104,7 @@ class Block {
         return {block_.columns[argument], block_.count};
     }
     std::uint32_t now() const noexcept { return block_.now; }
+    std::uint32_t count() const noexcept { return block_.count; }
 
  private:
     const shardmill_block& block_;
@@ -114,6 +123,10 @@ class Host {
     }
     void give(std::int64_t bytes, std::int64_t rows = 0) const noexcept {
         host_->account(host_->context, -bytes, -rows);
+    }
+    /// Counts the item at `index` of the block at hand as failed. During `map` only.
+    void fail(std::size_t index, const char* text) const noexcept {
+        host_->fail(host_->context, static_cast<std::uint32_t>(index), text);
     }
 
  private:
@@ -178,11 +191,14 @@ class Emitter {
     /// The row's value becomes one JSON object of the columns, in the order of the kernel's
     /// columns().
     void row(std::string_view key, std::span<const Value> columns) {
-        send({key.data(), key.size(), nullptr, 0, columns.data()});
+        send({key.data(), key.size(), nullptr, 0, columns.data(), 0, 0});
     }
-    /// The same with a value of the kernel's own making.
-    void row(std::string_view key, std::string_view value, std::span<const Value> columns) {
-        send({key.data(), key.size(), value.data(), value.size(), columns.data()});
+    /// The same with a value of the kernel's own making, and with what else an item has.
+    void row(std::string_view key, std::string_view value, std::span<const Value> columns,
+             std::uint32_t client_flags = 0, std::uint32_t exptime = 0) {
+        // A view of nothing may have no address, which would mean "no value".
+        const char* const bytes = value.empty() ? "" : value.data();
+        send({key.data(), key.size(), bytes, value.size(), columns.data(), client_flags, exptime});
     }
 
  private:
@@ -209,13 +225,14 @@ struct Description {
 ///         std::vector<std::string> columns() const;
 ///         struct Partial {
 ///             Partial(const Kernel&, Host);
-///             void map(const Block&);
-///             void merge(Partial&);
-///             void save(Writer&) const;
-///             void load(Reader&);                                 // adds to the partial
-///             void finish(Emitter&);
+///             void map(const Block&);         // or: void map_item(const Block&, std::size_t
+///             index) void merge(Partial&); void save(Writer&) const; void load(Reader&); // adds
+///             to the partial void finish(Emitter&);
 ///         };
 ///     };
+///
+/// With `map_item` an item fails alone when it throws ItemError or an exception of the standard
+/// library other than bad_alloc; Error ends the job. It must not leave half of an item behind.
 template <typename Kernel>
 class Table {
     using Partial = typename Kernel::Partial;
@@ -229,6 +246,33 @@ class Table {
         std::vector<std::string> names;
         std::vector<const char*> columns;
     };
+
+    struct Running {
+        Running(const Kernel& kernel, Host of_host) : host(of_host), partial(kernel, of_host) {}
+        void map(const Block& block) {
+            if constexpr (requires { partial.map(block); }) {
+                partial.map(block);
+            } else {
+                for (std::size_t index = 0; index < block.count(); ++index) map_one(block, index);
+            }
+        }
+        void map_one(const Block& block, std::size_t index) {
+            try {
+                partial.map_item(block, index);
+            } catch (const Error&) {
+                throw;
+            } catch (const std::bad_alloc&) {
+                throw;
+            } catch (const std::exception& thrown) {
+                host.fail(index, thrown.what());
+            }
+        }
+        Host host;
+        Partial partial;
+    };
+    static Partial& partial_of(void* running) noexcept {
+        return static_cast<Running*>(running)->partial;
+    }
 
     static void describe(shardmill_error* error, const char* text,
                          std::uint32_t argument) noexcept {
@@ -266,28 +310,27 @@ class Table {
     static int start(void* state, const shardmill_host* host, void** partial,
                      shardmill_error* error) noexcept {
         return guard(error, [&] {
-            *partial = new Partial(static_cast<const State*>(state)->kernel, Host(host));
+            *partial = new Running(static_cast<const State*>(state)->kernel, Host(host));
         });
     }
     static int map(void* partial, const shardmill_block* block, shardmill_error* error) noexcept {
-        return guard(error, [&] { static_cast<Partial*>(partial)->map(Block(*block)); });
+        return guard(error, [&] { static_cast<Running*>(partial)->map(Block(*block)); });
     }
     static int merge(void* into, void* from, shardmill_error* error) noexcept {
-        return guard(error,
-                     [&] { static_cast<Partial*>(into)->merge(*static_cast<Partial*>(from)); });
+        return guard(error, [&] { partial_of(into).merge(partial_of(from)); });
     }
     static int save(void* partial, shardmill_write_function write, void* context,
                     shardmill_error* error) noexcept {
         return guard(error, [&] {
             Writer writer(write, context);
-            static_cast<const Partial*>(partial)->save(writer);
+            std::as_const(partial_of(partial)).save(writer);
         });
     }
     static int load(void* partial, const char* bytes, std::size_t count,
                     shardmill_error* error) noexcept {
         return guard(error, [&] {
             Reader reader(std::string_view(bytes, count));
-            static_cast<Partial*>(partial)->load(reader);
+            partial_of(partial).load(reader);
             if (!reader.at_end()) throw Error("the saved partial is too long");
         });
     }
@@ -295,10 +338,10 @@ class Table {
                       shardmill_error* error) noexcept {
         return guard(error, [&] {
             Emitter emitter(emit, context);
-            static_cast<Partial*>(partial)->finish(emitter);
+            partial_of(partial).finish(emitter);
         });
     }
-    static void drop(void* partial) noexcept { delete static_cast<Partial*>(partial); }
+    static void drop(void* partial) noexcept { delete static_cast<Running*>(partial); }
 
  public:
     static constexpr shardmill_kernel table = {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compute/value.h"
+#include "store/item.h"
 
 namespace shardmill::compute {
 
@@ -24,6 +25,7 @@ using TruthColumn = std::array<Truth, kBlockItems>;
 /// into the reader's scratch space: valid until the block is cleared.
 struct Block {
     std::array<kernel::Item, kBlockItems> items;
+    std::array<store::ItemHeader, kBlockItems> headers;  // of the items
     std::uint32_t count = 0;
     std::uint32_t now = 0;
     std::uint64_t value_bytes = 0;
@@ -45,6 +47,7 @@ struct Block {
             if (!keep(index)) continue;
             if (kept != index) {
                 items[kept] = items[index];
+                headers[kept] = headers[index];
                 if (with_fields) {
                     for (Column& column : fields) column[kept] = column[index];
                 }

@@ -26,7 +26,8 @@ int emit_row(void* context, const shardmill_row* row) {
     auto& sink = *static_cast<RowSink*>(context);
     std::optional<std::string_view> value;
     if (row->value != nullptr) value.emplace(row->value, row->value_bytes);
-    sink.status = sink.rows.add({row->key, row->key_bytes}, value, {row->columns, sink.columns});
+    sink.status = sink.rows.add({row->key, row->key_bytes}, value, {row->columns, sink.columns},
+                                row->client_flags, row->exptime);
     return sink.status ? 0 : 1;
 }
 

@@ -27,7 +27,7 @@ class KernelPlan {
     void* state() const noexcept { return state_; }
     const std::vector<std::string>& columns() const noexcept { return columns_; }
     const std::vector<Expression>& arguments() const noexcept { return arguments_; }
-    bool ordered() const noexcept { return (kernel_->flags & SHARDMILL_KERNEL_ORDERED) != 0; }
+    bool has(shardmill_kernel_flags flag) const noexcept { return (kernel_->flags & flag) != 0; }
 
  private:
     explicit KernelPlan(const shardmill_kernel& kernel) noexcept : kernel_(&kernel) {}

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "compute/json_reader.h"
 #include "compute/program_impl.h"
 
@@ -27,12 +28,22 @@ int append_saved(void* context, const char* bytes, std::size_t count) {
     return 0;
 }
 
+/// Three bits of the header that stand side by side in both.
+constexpr std::uint16_t marks_of(store::ItemHeader header) noexcept {
+    return static_cast<std::uint16_t>(header.word >> 28 & 7);
+}
+static_assert(marks_of({store::ItemHeader::kHit}) == SHARDMILL_ITEM_FETCHED &&
+              marks_of({store::ItemHeader::kStale}) == SHARDMILL_ITEM_STALE &&
+              marks_of({store::ItemHeader::kWin}) == SHARDMILL_ITEM_WON);
+
 }  // namespace
 
 struct Partial::Impl {
-    Impl(std::shared_ptr<const Program> shared, std::shared_ptr<JobBudget> budget)
+    Impl(std::shared_ptr<const Program> shared, std::shared_ptr<JobBudget> budget,
+         AccessSource source)
         : program(std::move(shared)),
           plan(program->impl()),
+          access(source),
           account(std::move(budget)),
           block(std::make_unique<Block>()),
           reader(plan.paths) {
@@ -41,6 +52,7 @@ struct Partial::Impl {
 
     Status add(const store::ItemView& item, std::uint32_t now, const std::atomic<bool>& stop);
     Status flush(std::uint32_t now, const std::atomic<bool>& stop);
+    void read_access();
     Status read_fields();
     void filter(const std::vector<Condition>& conditions, bool with_fields);
     std::unexpected<JobError> bound() const {
@@ -50,7 +62,9 @@ struct Partial::Impl {
 
     std::shared_ptr<const Program> program;
     const Program::Impl& plan;
-    PartialAccount account;  // outlives everything below
+    const AccessSource access;
+    const store::Shard* shard = nullptr;  // whose segment is mapped
+    PartialAccount account;               // outlives everything below
     std::unique_ptr<Block> block;
     JsonReader reader;
     std::uint64_t reader_bytes = 0;  // accounted for the reader
@@ -63,6 +77,7 @@ Status Partial::Impl::add(const store::ItemView& item, std::uint32_t now,
     ++counters.scanned;
     counters.bytes += item.bytes;
     if (!plan.key_passes(item.key)) return {};
+    block->headers[block->count] = item.header;
     kernel::Item& place = block->items[block->count++];
     place.key = item.key.data();
     place.value = item.value.data();
@@ -71,7 +86,8 @@ Status Partial::Impl::add(const store::ItemView& item, std::uint32_t now,
     place.client_flags = item.client_flags;
     place.exptime = item.exptime;
     place.last_access = 0;
-    place.reserved = 0;
+    place.marks = marks_of(item.header);
+    place.frequency = 0;
     place.cas = item.cas;
     block->value_bytes += item.value.size();
     return block->full() ? flush(now, stop) : Status{};
@@ -84,6 +100,24 @@ void Partial::Impl::filter(const std::vector<Condition>& conditions, bool with_f
         condition.evaluate(*block, truth);
         block->compact(with_fields,
                        [&truth](std::uint32_t index) { return truth[index] == Truth::True; });
+    }
+}
+
+/// What the index knows of the block's items.
+void Partial::Impl::read_access() {
+    if (shard == nullptr) return;
+    // An access may be noted while we look, by a clock that is a little ahead of ours.
+    const std::uint32_t now = access.clock() + 2;
+    for (std::uint32_t index = 0; index < block->count; ++index) {
+        kernel::Item& item = block->items[index];
+        store::ItemView view;
+        view.key = kernel::key_of(item);
+        view.header = block->headers[index];
+        const auto found = shard->peek_access(base::hash_key(view.key), view, now);
+        if (!found) continue;
+        item.last_access = found->last_access;
+        item.frequency = found->frequency;
+        if (found->fetched) item.marks |= SHARDMILL_ITEM_FETCHED;
     }
 }
 
@@ -117,9 +151,15 @@ Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
         if (auto read = read_fields(); !read) return read;
         filter(plan.field_conditions, true);
     }
-    counters.matched += block->count;
+    if (block->count > 0 && plan.reads_access) read_access();
     Status status;
-    if (block->count > 0) status = reducer->map(*block);
+    if (block->count > 0) {
+        account.failures().begin_block(*block);
+        status = reducer->map(*block);
+        const std::uint32_t failed = account.failures().end_block();
+        counters.matched += block->count - failed;
+        counters.failed += failed;
+    }
     block->clear();
     return status;
 }
@@ -130,8 +170,9 @@ Partial::Partial(Partial&&) noexcept = default;
 Partial& Partial::operator=(Partial&&) noexcept = default;
 
 std::expected<Partial, JobError> Partial::start(std::shared_ptr<const Program> program,
-                                                std::shared_ptr<JobBudget> budget) {
-    auto impl = std::make_unique<Impl>(std::move(program), std::move(budget));
+                                                std::shared_ptr<JobBudget> budget,
+                                                AccessSource access) {
+    auto impl = std::make_unique<Impl>(std::move(program), std::move(budget), access);
     const std::uint64_t fixed =
         sizeof(Impl) + sizeof(Block) + impl->plan.paths.size() * sizeof(Column);
     if (!impl->account.take(fixed)) return impl->bound();
@@ -152,6 +193,7 @@ std::expected<void, JobError> Partial::map(const store::PinnedSegment& segment, 
     }
     Status status;
     Impl& impl = *impl_;
+    impl.shard = impl.access.shards == nullptr ? nullptr : &impl.access.shards->peek(segment.shard);
     store::visit_items(segment, now, [&](const store::ItemView& item) {
         if (status) [[likely]]
             status = impl.add(item, now, stop);
@@ -217,5 +259,8 @@ std::expected<Result, JobError> Partial::finish() {
 }
 
 const Counters& Partial::counters() const noexcept { return impl_->counters; }
+const std::string& Partial::first_failure() const noexcept {
+    return impl_->account.failures().first();
+}
 
 }  // namespace shardmill::compute

@@ -14,6 +14,10 @@ int account_for(void* context, std::int64_t bytes, std::int64_t rows) {
     return static_cast<PartialAccount*>(context)->account(bytes, rows) ? 0 : 1;
 }
 
+void fail_item(void* context, std::uint32_t index, const char* text) {
+    static_cast<PartialAccount*>(context)->failures().add(index, text);
+}
+
 std::uint64_t magnitude(std::int64_t number) noexcept {
     return number < 0 ? ~static_cast<std::uint64_t>(number) + 1
                       : static_cast<std::uint64_t>(number);
@@ -23,7 +27,7 @@ std::uint64_t magnitude(std::int64_t number) noexcept {
 
 PartialAccount::PartialAccount(std::shared_ptr<JobBudget> budget) noexcept
     : budget_(std::move(budget)),
-      host_{SHARDMILL_KERNEL_ABI, sizeof(shardmill_host), this, &account_for} {}
+      host_{SHARDMILL_KERNEL_ABI, sizeof(shardmill_host), this, &account_for, &fail_item} {}
 
 PartialAccount::~PartialAccount() { budget_->give(reserved_); }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "compute/item_failures.h"
 #include "compute/job_limits.h"
 #include "shardmill/kernel.h"
 
@@ -29,6 +30,8 @@ class PartialAccount {
     /// The bound that was reached, if any.
     std::optional<JobError> error() const;
 
+    ItemFailures& failures() noexcept { return failures_; }
+
     /// The same as kernels see it; valid as long as the account.
     const shardmill_host* host() const noexcept { return &host_; }
 
@@ -41,6 +44,7 @@ class PartialAccount {
     std::uint64_t reserved_ = 0;
     std::uint64_t rows_ = 0;
     std::optional<JobErrorKind> reached_;
+    ItemFailures failures_;
 };
 
 }  // namespace shardmill::compute

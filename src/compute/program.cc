@@ -130,9 +130,10 @@ class Compiler {
         if (!plan) return std::unexpected(plan.error());
         impl_->kernel = std::move(*plan);
         impl_->columns = impl_->kernel->columns();
-        // Any kernel may look at its items' values.
-        note(Touches::Bytes);
-        if (impl_->kernel->ordered()) impl_->order.by = RowOrder::By::Emission;
+        for (const Expression& argument : impl_->kernel->arguments()) note(argument.touches());
+        if (!impl_->kernel->has(SHARDMILL_KERNEL_NO_VALUES)) note(Touches::Bytes);
+        impl_->reads_access = impl_->kernel->has(SHARDMILL_KERNEL_USES_ACCESS);
+        if (impl_->kernel->has(SHARDMILL_KERNEL_ORDERED)) impl_->order.by = RowOrder::By::Emission;
         return {};
     }
 

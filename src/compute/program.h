@@ -9,9 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "compute/job_limits.h"
 #include "compute/registry.h"
 #include "store/cut.h"
+#include "store/shard_set.h"
 
 namespace shardmill::compute {
 
@@ -66,9 +68,15 @@ std::expected<std::shared_ptr<const Program>, PipelineError> compile(
 struct Counters {
     std::uint64_t scanned = 0;  // live items
     std::uint64_t matched = 0;  // of those, passed all filters
-    std::uint64_t failed =
-        0;  // passed the key's filters, but the value is not the JSON that was asked for
-    std::uint64_t bytes = 0;  // bytes of the scanned items in the log
+    std::uint64_t failed = 0;   // passed the key's filters, but the value is not the JSON that was
+                                // asked for, or the kernel could not work on it
+    std::uint64_t bytes = 0;    // bytes of the scanned items in the log
+};
+
+/// Where a partial looks up how its items are used, for programs that ask for it.
+struct AccessSource {
+    const store::ShardSet* shards = nullptr;  // nullptr: nothing is known
+    base::UnixSeconds (*clock)() noexcept = base::unix_now;
 };
 
 /// A row of the result: an item. Keys are any bytes, up to kMaxRowKeyBytes; values are JSON
@@ -76,6 +84,8 @@ struct Counters {
 struct Row {
     std::string key;
     std::string value;
+    std::uint32_t client_flags = 0;
+    std::uint32_t exptime = 0;  // unix seconds, 0: never
 };
 inline constexpr std::size_t kMaxRowKeyBytes = 65535;
 
@@ -89,7 +99,8 @@ struct Result {
 class Partial {
  public:
     static std::expected<Partial, JobError> start(std::shared_ptr<const Program> program,
-                                                  std::shared_ptr<JobBudget> budget);
+                                                  std::shared_ptr<JobBudget> budget,
+                                                  AccessSource access = {});
     ~Partial();
     Partial(Partial&&) noexcept;
     Partial& operator=(Partial&&) noexcept;
@@ -112,6 +123,8 @@ class Partial {
 
     /// May be read by the owning thread only.
     const Counters& counters() const noexcept;
+    /// "<key>: <why>" of the first item that a kernel could not work on; empty: none. As above.
+    const std::string& first_failure() const noexcept;
 
  private:
     struct Impl;

@@ -23,6 +23,7 @@ struct Program::Impl {
     std::uint64_t fingerprint = 0;  // of text and selection: whose partials can be merged
     std::vector<std::string> columns;
     bool reads_values = false;
+    bool reads_access = false;  // last access and frequency are asked for
 
     // Filters, in the order in which they are applied.
     std::vector<std::string> prefixes;

@@ -13,7 +13,7 @@ namespace shardmill::compute {
 namespace {
 
 /// Two in a vector that grows by doubling, and the strings' own heads.
-constexpr std::uint64_t kEntryBytes = 2 * 56;
+constexpr std::uint64_t kEntryBytes = 2 * 64;
 constexpr std::uint64_t kRowBytes = sizeof(Row) + 32;
 
 bool is_writable(const Value& value) noexcept {
@@ -41,7 +41,8 @@ JobError RowTable::bound() const {
 
 std::expected<void, JobError> RowTable::add(std::string_view key,
                                             std::optional<std::string_view> value,
-                                            std::span<const Value> columns) {
+                                            std::span<const Value> columns,
+                                            std::uint32_t client_flags, std::uint32_t exptime) {
     if (key.size() > kMaxRowKeyBytes) {
         return std::unexpected(JobError{
             JobErrorKind::OutOfRange,
@@ -50,7 +51,10 @@ std::expected<void, JobError> RowTable::add(std::string_view key,
     if (!account_.take(kEntryBytes)) return std::unexpected(bound());
     Entry entry{.key = arena_.copy(key),
                 .value = value ? arena_.copy(*value) : "",
-                .has_value = value.has_value()};
+                .has_value = value.has_value(),
+                .client_flags = client_flags,
+                .exptime = exptime,
+                .columns = nullptr};
     auto* const copies =
         reinterpret_cast<Value*>(arena_.allocate(columns.size_bytes(), alignof(Value)));
     if (entry.key.data() == nullptr || entry.value.data() == nullptr || copies == nullptr) {
@@ -125,7 +129,8 @@ std::expected<std::vector<Row>, JobError> RowTable::build(const RowOrder& order,
     for (std::size_t index = 0; index < count; ++index) {
         const Entry& entry = entries_[index];
         Row row{std::string(entry.key),
-                entry.has_value ? std::string(entry.value) : write_object(entry.columns)};
+                entry.has_value ? std::string(entry.value) : write_object(entry.columns),
+                entry.client_flags, entry.exptime};
         if (!account_.take(kRowBytes + row.key.size() + row.value.size()))
             return std::unexpected(bound());
         rows.push_back(std::move(row));

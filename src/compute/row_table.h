@@ -38,7 +38,8 @@ class RowTable {
     /// Copies everything. Values that are not numbers JSON knows are refused, as are keys over
     /// kMaxRowKeyBytes.
     std::expected<void, JobError> add(std::string_view key, std::optional<std::string_view> value,
-                                      std::span<const Value> columns);
+                                      std::span<const Value> columns,
+                                      std::uint32_t client_flags = 0, std::uint32_t exptime = 0);
 
     std::expected<std::vector<Row>, JobError> build(const RowOrder& order,
                                                     std::optional<std::uint64_t> limit);
@@ -48,6 +49,8 @@ class RowTable {
         std::string_view key;
         std::string_view value;
         bool has_value;
+        std::uint32_t client_flags;
+        std::uint32_t exptime;
         const Value* columns;
     };
     bool before(const RowOrder& order, const Entry& left, const Entry& right) const noexcept;

@@ -215,6 +215,7 @@ void Engine::connect(Connections connections) {
                                                   .registry = &registry_,
                                                   .results = results_.get(),
                                                   .shards = shards_.size(),
+                                                  .access = {.shards = &shards_},
                                                   .limits = {.memory_bytes = config_.job_memory},
                                                   .history = config_.job_history,
                                                   .results_memory = config_.job_memory});

@@ -93,6 +93,7 @@ std::expected<std::string, JobRefusal> JobManager::run(const BatchCommand& comma
     job->plan.status = status;
     job->plan.program = std::move(*program);
     job->plan.limits = parts_.limits;
+    job->plan.access = parts_.access;
     if (command.memory) job->plan.limits.memory_bytes = *command.memory;
     if (command.groups) job->plan.limits.groups = *command.groups;
     job->plan.limit = command.limit;

@@ -29,6 +29,7 @@ struct JobParts {
     const compute::Registry* registry = nullptr;
     JobResults* results = nullptr;
     std::uint32_t shards = 1;
+    compute::AccessSource access;
     compute::JobLimits limits;                  // unless the job says otherwise
     std::uint32_t history = 100;                // finished jobs that are remembered
     std::uint64_t results_memory = 256u << 20;  // bytes of results kept where there is no directory

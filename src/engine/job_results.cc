@@ -71,7 +71,10 @@ std::expected<void, std::string> JobResults::save_to_disk(const JobStatus& statu
         auto file = (*writer)->open_file();
         if (!file) return std::unexpected(std::move(file.error().what));
         for (const compute::Row& row : rows) {
-            const auto written = (*file)->append({.key = row.key, .value = row.value});
+            const auto written = (*file)->append({.key = row.key,
+                                                  .value = row.value,
+                                                  .client_flags = row.client_flags,
+                                                  .exptime = row.exptime});
             if (!written) return std::unexpected(written.error().what);
         }
         if (const auto finished = (*file)->finish(); !finished) {

@@ -20,7 +20,7 @@ class JobScan::Lane final : public ScanLane {
         const auto mapped = partial_.map(segment, now, stop);
         job_.cpu_ns_.fetch_add(base::thread_cpu_ns() - cpu_before, std::memory_order_relaxed);
         if (!mapped) return std::unexpected(mapped.error().message);
-        return job_.count(before, partial_.counters());
+        return job_.count(before, partial_);
     }
 
     ScanResult finish() override { return job_.merge(std::move(partial_)); }
@@ -38,12 +38,13 @@ JobScan::JobScan(JobPlan plan, JobResults& results, std::function<void(const Sca
       started_ns_(base::monotonic_ns()) {}
 
 std::expected<std::unique_ptr<ScanLane>, std::string> JobScan::start_lane() {
-    auto partial = compute::Partial::start(plan_.program, budget_);
+    auto partial = compute::Partial::start(plan_.program, budget_, plan_.access);
     if (!partial) return std::unexpected(std::move(partial.error().message));
     return std::make_unique<Lane>(*this, std::move(*partial));
 }
 
-ScanResult JobScan::count(const compute::Counters& before, const compute::Counters& after) {
+ScanResult JobScan::count(const compute::Counters& before, const compute::Partial& partial) {
+    const compute::Counters& after = partial.counters();
     scanned_.fetch_add(after.scanned - before.scanned, std::memory_order_relaxed);
     matched_.fetch_add(after.matched - before.matched, std::memory_order_relaxed);
     bytes_.fetch_add(after.bytes - before.bytes, std::memory_order_relaxed);
@@ -51,9 +52,10 @@ ScanResult JobScan::count(const compute::Counters& before, const compute::Counte
     const std::uint64_t failed =
         failed_.fetch_add(newly_failed, std::memory_order_relaxed) + newly_failed;
     if (plan_.errors && failed > *plan_.errors) {
-        return std::unexpected(
-            fmt::format("more than errors={} items could not be read as the pipeline needs them",
-                        *plan_.errors));
+        const std::string& first = partial.first_failure();
+        return std::unexpected(fmt::format(
+            "more than errors={} items could not be read as the pipeline needs them{}{}",
+            *plan_.errors, first.empty() ? "" : "; ", first));
     }
     return {};
 }

@@ -20,6 +20,7 @@ struct JobPlan {
     JobStatus status;  // id, name, pipeline, selection, created, shards
     std::shared_ptr<const compute::Program> program;
     compute::JobLimits limits;
+    compute::AccessSource access;
     std::optional<std::uint64_t> limit;   // rows kept
     std::optional<std::uint64_t> errors;  // items that may fail before the job does
 };
@@ -44,7 +45,7 @@ class JobScan final : public ScanConsumer, public std::enable_shared_from_this<J
  private:
     class Lane;
     ScanResult merge(compute::Partial partial);
-    ScanResult count(const compute::Counters& before, const compute::Counters& after);
+    ScanResult count(const compute::Counters& before, const compute::Partial& partial);
 
     const JobPlan plan_;
     JobResults& results_;

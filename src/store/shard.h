@@ -45,6 +45,7 @@ struct Handle {
 struct ItemAccess {
     std::uint32_t last_access = 0;  // as Handle::last_access
     bool fetched = false;
+    std::uint8_t frequency = 0;  // accesses since it was stored or last moved, at most 3
 };
 
 /// A live item that is dropped for its space.
@@ -308,7 +309,8 @@ class Shard {
     static ItemAccess access_of(const ItemView& item, std::uint64_t slot,
                                 std::uint32_t now) noexcept {
         return {.last_access = now - stamp_age(Slot::stamp(slot), now),
-                .fetched = Slot::frequency(slot) != 0 || item.header.has(ItemHeader::kHit)};
+                .fetched = Slot::frequency(slot) != 0 || item.header.has(ItemHeader::kHit),
+                .frequency = static_cast<std::uint8_t>(Slot::frequency(slot))};
     }
     std::uint64_t hash_at(std::uint64_t location) const noexcept;
     bool flushed(const Segment& segment) const noexcept {

@@ -229,6 +229,67 @@ struct LongestKernel {
     };
 };
 
+/// Fails on some items: what is thrown decides whether the job goes on.
+struct PickyKernel {
+    static constexpr kernel::Description description{"picky", "", "sums what it likes",
+                                                     SHARDMILL_KERNEL_NO_VALUES};
+    explicit PickyKernel(std::span<const kernel::Argument>) {}
+    std::vector<std::string> columns() const { return {"items"}; }
+
+    struct Partial {
+        Partial(const PickyKernel&, kernel::Host) {}
+        void map_item(const kernel::Block& block, std::size_t index) {
+            const std::string_view value = kernel::value_of(block.items()[index]);
+            if (value == "item") throw kernel::ItemError("no\nitem");
+            if (value == "library") throw std::out_of_range("stoi");
+            if (value == "job") throw kernel::Error("the end");
+            ++items;
+        }
+        void merge(Partial& other) { items += other.items; }
+        void save(kernel::Writer& writer) const { writer.number(items); }
+        void load(kernel::Reader& reader) { items += reader.number<std::uint64_t>(); }
+        void finish(kernel::Emitter& emitter) {
+            const kernel::Value column = kernel::unsigned_value(items);
+            emitter.row("*", "", {&column, 1}, 7, 8);
+        }
+        std::uint64_t items = 0;
+    };
+};
+
+Registry with_picky() {
+    Registry registry = Registry::with_builtins();
+    EXPECT_TRUE(registry.add(kernel::Table<PickyKernel>::table, "test").has_value());
+    return registry;
+}
+
+TEST(KernelTest, CountsItemsThatAKernelFailsOn) {
+    const Registry registry = with_picky();
+    const SharedProgram program = compiled("picky", {}, registry);
+    auto partial = map_items(program, items_of({"a", "item", "b", "library"}),
+                             std::make_shared<JobBudget>(JobLimits{}));
+    ASSERT_TRUE(partial.has_value());
+    EXPECT_EQ(partial->counters().scanned, 4u);
+    EXPECT_EQ(partial->counters().matched, 2u);
+    EXPECT_EQ(partial->counters().failed, 2u);
+    EXPECT_EQ(partial->first_failure(), "k1: no\\x0aitem");
+    const auto result = partial->finish();
+    ASSERT_TRUE(result.has_value());
+    EXPECT_EQ(result->rows[0].value, "");
+    EXPECT_EQ(result->rows[0].client_flags, 7u);
+    EXPECT_EQ(result->rows[0].exptime, 8u);
+
+    const auto ended = run_with(program, items_of({"a", "job"}), {});
+    ASSERT_FALSE(ended.has_value());
+    EXPECT_EQ(ended.error().message, "picky: the end");
+}
+
+TEST(KernelTest, ReadsValuesOnlyForKernelsThatLookAtThem) {
+    const Registry registry = with_picky();
+    EXPECT_FALSE(compiled("picky", {}, registry)->reads_values());
+    EXPECT_TRUE(compiled("picky:$.a", {}, registry)->reads_values());
+    EXPECT_TRUE(compiled("wordcount")->reads_values());
+}
+
 Registry with_longest() {
     Registry registry = Registry::with_builtins();
     EXPECT_TRUE(registry.add(kernel::Table<LongestKernel>::table, "test").has_value());
@@ -273,7 +334,7 @@ TEST(RegistryTest, RefusesWhatItCannotUse) {
         return added ? std::string("added") : added.error();
     };
     table.abi = 99;
-    EXPECT_EQ(reason(table), "built for kernel ABI 99, this server has 1");
+    EXPECT_EQ(reason(table), "built for kernel ABI 99, this server has 2");
     table = kernel::Table<LongestKernel>::table;
     table.map = nullptr;
     EXPECT_EQ(reason(table), "the kernel's table is incomplete");
