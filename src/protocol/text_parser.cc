@@ -113,25 +113,28 @@ ParseResult parse_storage(const TextLine& line, Verb verb, Request& request) noe
     return take_block(line, request);
 }
 
+/// `<verb> <key> ...` of at least `least` words. Gives a result only if that is wrong.
+std::optional<ParseResult> refuse_keyed(const TextLine& line, const Tokens& tokens,
+                                        std::size_t least, Verb verb, Request& request) noexcept {
+    if (tokens.count() < least) return invalid(line, request, replies::kBadLine);
+    begin_request(request, verb, tokens.last_is_noreply());
+    request.key = tokens[1];
+    if (request.key.size() <= kMaxKeyBytes) return std::nullopt;
+    return invalid_unless_quiet(line, request, replies::kBadLine);
+}
+
 /// Takes the old hold time and noreply behind the key; more than that is a mistake (memccapable
 /// insists on it).
 ParseResult parse_delete(const TextLine& line, Verb verb, Request& request) noexcept {
     const Tokens tokens(line);
-    if (tokens.count() < 2 || tokens.count() > 4) return invalid(line, request, replies::kBadLine);
-    begin_request(request, verb, tokens.last_is_noreply());
-    request.key = tokens[1];
-    if (request.key.size() > kMaxKeyBytes)
-        return invalid_unless_quiet(line, request, replies::kBadLine);
+    if (tokens.count() > 4) return invalid(line, request, replies::kBadLine);
+    if (const auto refused = refuse_keyed(line, tokens, 2, verb, request)) return *refused;
     return complete(line);
 }
 
 ParseResult parse_arithmetic(const TextLine& line, Verb verb, Request& request) noexcept {
     const Tokens tokens(line);
-    if (tokens.count() < 3) return invalid(line, request, replies::kBadLine);
-    begin_request(request, verb, tokens.last_is_noreply());
-    request.key = tokens[1];
-    if (request.key.size() > kMaxKeyBytes)
-        return invalid_unless_quiet(line, request, replies::kBadLine);
+    if (const auto refused = refuse_keyed(line, tokens, 3, verb, request)) return *refused;
     const auto delta = parse_u64(tokens[2]);
     if (!delta) return invalid_unless_quiet(line, request, replies::kBadDelta);
     request.number = *delta;
@@ -140,11 +143,7 @@ ParseResult parse_arithmetic(const TextLine& line, Verb verb, Request& request) 
 
 ParseResult parse_touch(const TextLine& line, Verb verb, Request& request) noexcept {
     const Tokens tokens(line);
-    if (tokens.count() < 3) return invalid(line, request, replies::kBadLine);
-    begin_request(request, verb, tokens.last_is_noreply());
-    request.key = tokens[1];
-    if (request.key.size() > kMaxKeyBytes)
-        return invalid_unless_quiet(line, request, replies::kBadLine);
+    if (const auto refused = refuse_keyed(line, tokens, 3, verb, request)) return *refused;
     const auto exptime = parse_i32(tokens[2]);
     if (!exptime) return invalid_unless_quiet(line, request, replies::kBadExptime);
     request.exptime = *exptime;

@@ -84,6 +84,20 @@ class PymemcacheRound:
             self.client.set("large", b"x" * (2 << 20))
 
 
+def store_and_read(test, client):
+    """What pylibmc and python-binary-memcached write alike; `new` is left with the value 3."""
+    test.assertTrue(client.set("a", "1"))
+    test.assertEqual(client.get("a"), "1")
+    test.assertIsNone(client.get("none"))
+    test.assertTrue(client.set("list", [1, {"two": 3.5}]))
+    test.assertEqual(client.get("list"), [1, {"two": 3.5}])
+    test.assertFalse(client.add("a", "2"))
+    test.assertTrue(client.add("new", "2"))
+    test.assertTrue(client.replace("new", "3"))
+    test.assertTrue(client.set("past", "1", time=int(time.time()) - 10))
+    test.assertIsNone(client.get("past"))
+
+
 class PylibmcRound:
     """pylibmc, in the protocol that BINARY says."""
 
@@ -99,14 +113,7 @@ class PylibmcRound:
 
     def test_storing_and_reading(self):
         client = self.client
-        self.assertTrue(client.set("a", "1"))
-        self.assertEqual(client.get("a"), "1")
-        self.assertIsNone(client.get("none"))
-        self.assertTrue(client.set("list", [1, {"two": 3.5}]))
-        self.assertEqual(client.get("list"), [1, {"two": 3.5}])
-        self.assertFalse(client.add("a", "2"))
-        self.assertTrue(client.add("new", "2"))
-        self.assertTrue(client.replace("new", "3"))
+        store_and_read(self, client)
         with contextlib.suppress(self.pylibmc.NotFound):  # what the binary protocol says of it
             self.assertFalse(client.replace("none", "3"))
         self.assertIsNone(client.get("none"))
@@ -115,8 +122,6 @@ class PylibmcRound:
         self.assertTrue(client.delete("new"))
         self.assertFalse(client.delete("new"))
         self.assertTrue(client.touch("a", 100))
-        self.assertTrue(client.set("past", "1", time=int(time.time()) - 10))
-        self.assertIsNone(client.get("past"))
 
     def test_many_keys_at_once(self):
         values = {f"many:{i}": str(i) * (i % 50) for i in range(1000)}
@@ -173,20 +178,11 @@ class BmemcachedRound:
 
     def test_storing_and_reading(self):
         client = self.client
-        self.assertTrue(client.set("a", "1"))
-        self.assertEqual(client.get("a"), "1")
-        self.assertIsNone(client.get("none"))
-        self.assertTrue(client.set("list", [1, {"two": 3.5}]))
-        self.assertEqual(client.get("list"), [1, {"two": 3.5}])
-        self.assertFalse(client.add("a", "2"))
-        self.assertTrue(client.add("new", "2"))
-        self.assertTrue(client.replace("new", "3"))
+        store_and_read(self, client)
         self.assertFalse(client.replace("none", "3"))
         self.assertEqual(client.get("new"), "3")
         self.assertTrue(client.delete("new"))
         self.assertIsNone(client.get("new"))
-        self.assertTrue(client.set("past", "1", time=int(time.time()) - 10))
-        self.assertIsNone(client.get("past"))
 
     def test_many_keys_at_once(self):
         values = {f"many:{i}": str(i) * (i % 50) for i in range(1000)}
