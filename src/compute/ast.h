@@ -26,9 +26,14 @@ enum class ExprKind : std::uint8_t {
     KeyField,
     Key,
     Value,
+    KeySize,
     Size,
     Ttl,
+    Idle,
+    Fetched,
     Flags,
+    Cas,
+    Now,
     Bucket
 };
 

@@ -28,6 +28,7 @@ struct Block {
     std::array<store::ItemHeader, kBlockItems> headers;  // of the items
     std::uint32_t count = 0;
     std::uint32_t now = 0;
+    bool access_known = false;  // the items have what the index knows of their use
     std::uint64_t value_bytes = 0;
     std::vector<Column>
         fields;  // one for each path of the program; filled after the values are read
@@ -36,6 +37,7 @@ struct Block {
     void clear() noexcept {
         count = 0;
         value_bytes = 0;
+        access_known = false;
     }
 
     /// Keeps the items for which `keep(index)`; their order stays. `with_fields`: the columns move

@@ -44,13 +44,13 @@ Parsed<Condition> Condition::compile(const ast::Condition& condition, PathSet& p
     for (const ast::Condition& part : condition.parts) {
         auto compiled_part = compile(part, paths);
         if (!compiled_part) return compiled_part;
-        compiled.touches_ = std::max(compiled.touches_, compiled_part->touches_);
+        compiled.touches_ = compiled.touches_ | compiled_part->touches_;
         compiled.parts_.push_back(std::move(*compiled_part));
     }
     const auto add = [&](const std::unique_ptr<ast::Expr>& expr) -> std::unique_ptr<Expression> {
         if (!expr) return nullptr;
         auto expression = std::make_unique<Expression>(Expression::compile(*expr, paths));
-        compiled.touches_ = std::max(compiled.touches_, expression->touches());
+        compiled.touches_ = compiled.touches_ | expression->touches();
         return expression;
     };
     compiled.left_ = add(condition.left);

@@ -30,10 +30,16 @@ double as_double(const Value& number) noexcept {
 Touches touches_of(ExprKind kind) noexcept {
     switch (kind) {
         case ExprKind::Path:
-            return Touches::Fields;
+            return Touches::Bytes | Touches::Fields;
         case ExprKind::Value:
         case ExprKind::TextField:
             return Touches::Bytes;
+        case ExprKind::Key:
+        case ExprKind::KeyField:
+            return Touches::Key;
+        case ExprKind::Idle:
+        case ExprKind::Fetched:
+            return Touches::Access;
         default:
             return Touches::Header;
     }
@@ -42,6 +48,17 @@ Touches touches_of(ExprKind kind) noexcept {
 Value ttl_of(const kernel::Item& item, std::uint32_t now) noexcept {
     if (item.exptime == 0) return kernel::null_value();
     return kernel::int_value(std::int64_t{item.exptime} - std::int64_t{now});
+}
+
+/// An item may have been read since the moment the job looks at.
+Value idle_of(const kernel::Item& item, std::uint32_t now) noexcept {
+    if (item.last_access == 0) return kernel::null_value();
+    return kernel::int_value(now > item.last_access ? now - item.last_access : 0);
+}
+
+Value fetched_of(const kernel::Item& item) noexcept {
+    if (item.last_access == 0) return kernel::null_value();
+    return kernel::bool_value((item.marks & SHARDMILL_ITEM_FETCHED) != 0);
 }
 
 template <typename Read>
@@ -101,6 +118,24 @@ void Expression::evaluate(const Block& block, Column& out) const noexcept {
         case ExprKind::Size:
             fill(block, out,
                  [](const kernel::Item& item) { return kernel::int_value(item.value_bytes); });
+            return;
+        case ExprKind::KeySize:
+            fill(block, out,
+                 [](const kernel::Item& item) { return kernel::int_value(item.key_bytes); });
+            return;
+        case ExprKind::Cas:
+            fill(block, out,
+                 [](const kernel::Item& item) { return kernel::unsigned_value(item.cas); });
+            return;
+        case ExprKind::Now:
+            std::fill_n(out.begin(), block.count, kernel::int_value(block.now));
+            return;
+        case ExprKind::Idle:
+            fill(block, out,
+                 [&block](const kernel::Item& item) { return idle_of(item, block.now); });
+            return;
+        case ExprKind::Fetched:
+            fill(block, out, [](const kernel::Item& item) { return fetched_of(item); });
             return;
         case ExprKind::Flags:
             fill(block, out,

@@ -7,16 +7,9 @@
 #include "compute/ast.h"
 #include "compute/block.h"
 #include "compute/path_set.h"
+#include "compute/touches.h"
 
 namespace shardmill::compute {
-
-/// What evaluating needs to have at hand; used to order the work so that no value is touched for
-/// nothing.
-enum class Touches : std::uint8_t {
-    Header,  // key, sizes, flags, deadline
-    Bytes,   // the value as bytes
-    Fields,  // JSON fields
-};
 
 /// A compiled expression: immutable, any thread. Evaluated a column at a time, without allocating.
 class Expression {

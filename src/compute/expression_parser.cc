@@ -18,8 +18,8 @@ using ast::Expr;
 using ast::ExprKind;
 
 constexpr std::string_view kExpressions =
-    "an expression ($.path, key, value, size, ttl, flags, text(..), key(..), bucket(..), a number "
-    "or a 'string')";
+    "an expression ($.path, key, value, size, keysize, ttl, idle, fetched, flags, cas, now, "
+    "text(..), key(..), bucket(..), a number or a 'string')";
 
 Parsed<std::uint32_t> parse_count(Scanner& scanner, std::string_view what) {
     scanner.skip_space();
@@ -131,7 +131,9 @@ Parsed<Expr> parse_named(Scanner& scanner, Expr expr, unsigned depth) {
     static constexpr std::array kSimple = {
         Simple{"key", ExprKind::Key},     Simple{"value", ExprKind::Value},
         Simple{"size", ExprKind::Size},   Simple{"ttl", ExprKind::Ttl},
-        Simple{"flags", ExprKind::Flags},
+        Simple{"flags", ExprKind::Flags}, Simple{"keysize", ExprKind::KeySize},
+        Simple{"idle", ExprKind::Idle},   Simple{"fetched", ExprKind::Fetched},
+        Simple{"cas", ExprKind::Cas},     Simple{"now", ExprKind::Now},
     };
     const std::string_view name = scanner.take_name();
     if ((name == "key" || name == "text") && scanner.take("(")) {
@@ -152,7 +154,6 @@ Parsed<Expr> parse_named(Scanner& scanner, Expr expr, unsigned depth) {
         expr.kind = simple.kind;
         return expr;
     }
-    if (name == "idle") return Scanner::error_at(expr.position, "idle is not known to a scan");
     return Scanner::error_at(expr.position,
                              fmt::format("expected {}, not {}", kExpressions, printable(name)));
 }

@@ -97,15 +97,22 @@ void Partial::Impl::filter(const std::vector<Condition>& conditions, bool with_f
     TruthColumn truth;
     for (const Condition& condition : conditions) {
         if (block->count == 0) return;
+        if (has(condition.touches(), Touches::Access)) read_access();
         condition.evaluate(*block, truth);
         block->compact(with_fields,
                        [&truth](std::uint32_t index) { return truth[index] == Truth::True; });
     }
 }
 
-/// What the index knows of the block's items.
+/// What the index knows of the block's items. Its lines are asked for all at once.
 void Partial::Impl::read_access() {
-    if (shard == nullptr) return;
+    if (shard == nullptr || block->access_known) return;
+    block->access_known = true;
+    std::array<std::uint64_t, kBlockItems> hashes;
+    for (std::uint32_t index = 0; index < block->count; ++index) {
+        hashes[index] = base::hash_key(kernel::key_of(block->items[index]));
+        shard->prefetch_index(hashes[index]);
+    }
     // An access may be noted while we look, by a clock that is a little ahead of ours.
     const std::uint32_t now = access.clock() + 2;
     for (std::uint32_t index = 0; index < block->count; ++index) {
@@ -113,7 +120,7 @@ void Partial::Impl::read_access() {
         store::ItemView view;
         view.key = kernel::key_of(item);
         view.header = block->headers[index];
-        const auto found = shard->peek_access(base::hash_key(view.key), view, now);
+        const auto found = shard->peek_access(hashes[index], view, now);
         if (!found) continue;
         item.last_access = found->last_access;
         item.frequency = found->frequency;
@@ -151,7 +158,7 @@ Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
         if (auto read = read_fields(); !read) return read;
         filter(plan.field_conditions, true);
     }
-    if (block->count > 0 && plan.reads_access) read_access();
+    if (block->count > 0 && has(plan.touches, Touches::Access)) read_access();
     Status status;
     if (block->count > 0) {
         account.failures().begin_block(*block);

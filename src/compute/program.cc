@@ -42,16 +42,13 @@ class Compiler {
                 PipelineError{PipelineError::kNoPosition,
                               fmt::format("more than {} different paths", PathSet::kMaxPaths)});
         }
-        note(impl_->paths.empty() ? Touches::Header : Touches::Fields);
         return std::move(impl_);
     }
 
  private:
     using Status = Parsed<void>;
 
-    void note(Touches touches) noexcept {
-        impl_->reads_values = impl_->reads_values || touches != Touches::Header;
-    }
+    void note(Touches touches) noexcept { impl_->touches = impl_->touches | touches; }
 
     Status compile_keys(const KeySelection& selection) {
         if (!selection.prefix.empty()) impl_->prefixes.emplace_back(selection.prefix);
@@ -73,6 +70,7 @@ class Compiler {
             }
             impl_->globs.push_back(std::move(*glob));
         }
+        if (!impl_->prefixes.empty() || !impl_->globs.empty()) note(Touches::Key);
         return {};
     }
 
@@ -83,8 +81,8 @@ class Compiler {
             auto condition = Condition::compile(*part, impl_->paths);
             if (!condition) return std::unexpected(condition.error());
             note(condition->touches());
-            auto& list = condition->touches() == Touches::Fields ? impl_->field_conditions
-                                                                 : impl_->plain_conditions;
+            auto& list = has(condition->touches(), Touches::Fields) ? impl_->field_conditions
+                                                                    : impl_->plain_conditions;
             const auto later =
                 std::find_if(list.begin(), list.end(), [&condition](const Condition& other) {
                     return other.touches() > condition->touches();
@@ -131,8 +129,9 @@ class Compiler {
         impl_->kernel = std::move(*plan);
         impl_->columns = impl_->kernel->columns();
         for (const Expression& argument : impl_->kernel->arguments()) note(argument.touches());
+        note(Touches::Key);  // any kernel may look at it
         if (!impl_->kernel->has(SHARDMILL_KERNEL_NO_VALUES)) note(Touches::Bytes);
-        impl_->reads_access = impl_->kernel->has(SHARDMILL_KERNEL_USES_ACCESS);
+        if (impl_->kernel->has(SHARDMILL_KERNEL_USES_ACCESS)) note(Touches::Access);
         if (impl_->kernel->has(SHARDMILL_KERNEL_ORDERED)) impl_->order.by = RowOrder::By::Emission;
         return {};
     }
@@ -198,7 +197,7 @@ Program::Program(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {
 Program::~Program() = default;
 const std::string& Program::text() const noexcept { return impl_->text; }
 const std::vector<std::string>& Program::columns() const noexcept { return impl_->columns; }
-bool Program::reads_values() const noexcept { return impl_->reads_values; }
+Touches Program::touches() const noexcept { return impl_->touches; }
 
 std::expected<std::shared_ptr<const Program>, PipelineError> compile(
     std::string_view pipeline, const Registry& registry, const KeySelection& selection) {

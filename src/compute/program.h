@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "compute/job_limits.h"
 #include "compute/registry.h"
+#include "compute/touches.h"
 #include "store/cut.h"
 #include "store/shard_set.h"
 
@@ -47,8 +48,11 @@ class Program {
     const std::string& text() const noexcept;
     /// Names of the members of each row's JSON object, in their order.
     const std::vector<std::string>& columns() const noexcept;
+    /// What of items any part of it looks at. An item that a filter stops has its dearer parts
+    /// left untouched.
+    Touches touches() const noexcept;
     /// False: keys and item headers are enough, no value is touched.
-    bool reads_values() const noexcept;
+    bool reads_values() const noexcept { return has(touches(), Touches::Bytes); }
 
     const Impl& impl() const noexcept { return *impl_; }
 

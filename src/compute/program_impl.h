@@ -22,13 +22,12 @@ struct Program::Impl {
     std::string text;
     std::uint64_t fingerprint = 0;  // of text and selection: whose partials can be merged
     std::vector<std::string> columns;
-    bool reads_values = false;
-    bool reads_access = false;  // last access and frequency are asked for
+    Touches touches = Touches::Header;
 
     // Filters, in the order in which they are applied.
     std::vector<std::string> prefixes;
     std::vector<Glob> globs;
-    std::vector<Condition> plain_conditions;  // of headers and bytes, those of headers first
+    std::vector<Condition> plain_conditions;  // of all but fields, the cheapest first
     std::vector<Condition> field_conditions;
 
     PathSet paths;

@@ -82,7 +82,6 @@ TEST(GrammarTest, SaysWhatIsWrongInExpressions) {
     expect_error_at("agg:sum($.a[-1])", 12, "an element's number");
     expect_error_at("agg:sum($.a[1)", 13, "expected ]");
     expect_error_at("agg:sum(nothing)", 8, "expected an expression");
-    expect_error_at("agg:sum(idle)", 8, "idle");
     expect_error_at("agg:sum(text(;,0))", 15, "counted from 1");
     expect_error_at("agg:sum(text(;;,1))", 14, "quoted");
     expect_error_at("agg:sum(text('',1))", 13, "empty");
@@ -169,11 +168,19 @@ TEST(GrammarTest, BoundsListsAndPaths) {
     EXPECT_NE(refused(condition + "|agg:count").message.find("different paths"), std::string::npos);
 }
 
-TEST(GrammarTest, KnowsWhenValuesAreNotNeeded) {
-    EXPECT_FALSE(
-        compiled("where:size>1&ttl>2&key~'a'|by:key(:,1)|agg:count,sum(size)")->reads_values());
-    EXPECT_TRUE(compiled("agg:sum(text(;,1))")->reads_values());
-    EXPECT_TRUE(compiled("where:$.a=1|agg:count")->reads_values());
+TEST(GrammarTest, KnowsWhatOfItemsIsNeeded) {
+    const auto touches = [](std::string_view pipeline) { return compiled(pipeline)->touches(); };
+    constexpr Touches kFields = Touches::Bytes | Touches::Fields;
+    EXPECT_EQ(touches("agg:count,sum(size),max(cas)"), Touches::Header);
+    EXPECT_EQ(touches("where:size>1&ttl>2&flags=now|by:keysize|agg:count"), Touches::Header);
+    EXPECT_EQ(touches("prefix:a|agg:count"), Touches::Key);
+    EXPECT_EQ(touches("where:key~'a'|by:key(:,1)|agg:count"), Touches::Key);
+    EXPECT_EQ(touches("where:(idle>9||fetched=true)|agg:count"), Touches::Access);
+    EXPECT_EQ(touches("agg:max(idle),sum(text(;,1))"), Touches::Access | Touches::Bytes);
+    EXPECT_EQ(touches("where:$.a=1|agg:count"), kFields);
+    EXPECT_EQ(touches("glob:a*|topk:1,$.a"), Touches::Key | kFields);
+    EXPECT_EQ(touches("wordcount"), Touches::Key | Touches::Bytes);
+    EXPECT_FALSE(compiled("by:key|agg:max(idle)")->reads_values());
     EXPECT_TRUE(compiled("wordcount")->reads_values());
 }
 
@@ -188,7 +195,8 @@ TEST(GrammarTest, SurvivesMutations) {
         "order:",    "-",     "key",  "limit",   ":",       "10",
         "1e3",       "~",     "'a+'", "topk:3,", "<=",      "=",
         "prefix:",   "glob:", "*",    "[a-z]",   "\\",      "\\t",
-        "wordcount", " ",     "\n",   "exists(", "$.a.b.c", "9999999999999999999999"};
+        "wordcount", " ",     "\n",   "exists(", "$.a.b.c", "9999999999999999999999",
+        "idle",      "cas",   "now",  "fetched", "keysize"};
     std::mt19937 random(20260711);
     std::size_t accepted = 0;
     for (int round = 0; round < 60'000; ++round) {
