@@ -53,13 +53,13 @@ class Bystanders:
 
 
 class Server:
-    """One of the two servers, running on a free port."""
+    """shardmill or memcached, running on a free port."""
 
-    def __init__(self, name, program, threads, memory, *options):
+    def __init__(self, name, program, threads, memory, *options, connections=4096):
         self.name, self.program = name, program
         self.port = free_port()
         self.command = [program, "-l", "127.0.0.1", "-p", str(self.port), "-t", str(threads), "-m", str(memory),
-                        "-c", "4096", "-U", "0", *options]
+                        "-c", str(connections), "-U", "0", *options]
         if os.geteuid() == 0:
             self.command += ["-u", "root"]
         self.process = None
@@ -104,6 +104,14 @@ class Server:
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Floor(Server):
+    """Our own ring code without a store, see floor/."""
+
+    def __init__(self, program, threads, value_bytes):
+        super().__init__("floor", program, threads, 0)
+        self.command = [program, "-p", str(self.port), "-t", str(threads), "--value-size", str(value_bytes)]
 
 
 def peer_version(program):

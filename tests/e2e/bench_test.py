@@ -103,14 +103,26 @@ class BenchUsageTest(unittest.TestCase):
 
 
 class SideBySideTest(unittest.TestCase):
+    @staticmethod
+    def run_bench(*arguments):
+        return harness.run(harness.program("SHARDMILL_SIDE_BY_SIDE"), "--short", "--build",
+                           os.path.dirname(harness.program("SHARDMILL")), *arguments, timeout=300)
+
     def test_short_figures_are_sane(self):
-        done = harness.run(harness.program("SHARDMILL_SIDE_BY_SIDE"), "--short", "--check", "--json",
-                           "--build", os.path.dirname(harness.program("SHARDMILL")), timeout=300)
+        done = self.run_bench("--check", "--json", "01", "06", "20", "22")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        rows = json.loads(done.stdout)["rows"]
-        self.assertEqual(len(rows), 4)
-        for row in rows:
-            self.assertGreater(row["ratio"], 0)
+        rows = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
+        self.assertEqual(list(rows), ["01-get-1", "06-set-16", "20-lone", "22-idle"])
+        for name in ("01-get-1", "06-set-16"):
+            self.assertGreater(rows[name]["against"]["memcached"], 0)
+        for server in ("shardmill", "memcached"):
+            self.assertGreater(rows["20-lone"][server]["p50"], 0)
+            self.assertIn("bytes_per_connection", rows["22-idle"][server])
+
+    def test_a_scenario_that_is_not_there_is_told(self):
+        done = self.run_bench("nonesuch")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no scenario 'nonesuch'; there are 01-get-1", done.stderr)
 
 
 if __name__ == "__main__":
