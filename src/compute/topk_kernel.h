@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compute/best_rows.h"
 #include "compute/value.h"
 #include "shardmill/kernel.hpp"
 
@@ -18,7 +19,7 @@ class TopkKernel {
  public:
     static constexpr kernel::Description description{
         "topk", ":<n>,<expr>", "the n items for which the expression is largest",
-        SHARDMILL_KERNEL_ORDERED};
+        SHARDMILL_KERNEL_ORDERED | SHARDMILL_KERNEL_NO_VALUES};
     static constexpr std::uint64_t kMaxRows = 1'000'000;
 
     explicit TopkKernel(std::span<const kernel::Argument> arguments);
@@ -27,10 +28,9 @@ class TopkKernel {
     class Partial {
      public:
         Partial(const TopkKernel& kernel, kernel::Host host) noexcept
-            : limit_(kernel.limit_), host_(host) {}
-        ~Partial();
+            : best_(host, kernel.limit_) {}
         void map(const kernel::Block& block);
-        void merge(Partial& other);
+        void merge(Partial& other) { best_.merge(other.best_); }
         void save(kernel::Writer& writer) const;
         void load(kernel::Reader& reader);
         void finish(kernel::Emitter& emitter);
@@ -39,18 +39,18 @@ class TopkKernel {
         struct Entry {
             Value number;
             std::string key;
+
+            static bool before(const Value& number, std::string_view key,
+                               const Entry& other) noexcept {
+                const int order = compare_numbers(number, other.number);
+                return order != 0 ? order > 0 : key < other.key;
+            }
+            bool before(const Entry& other) const noexcept { return before(number, key, other); }
+            std::size_t held_bytes() const noexcept { return key.size(); }
         };
-        /// Whether the first is to be shown before the second.
-        static bool before(const Value& number, std::string_view key, const Entry& other) noexcept;
-        static bool entry_before(const Entry& left, const Entry& right) noexcept {
-            return before(left.number, left.key, right);
-        }
         void offer(const Value& number, std::string_view key);
 
-        const std::uint64_t limit_;
-        kernel::Host host_;
-        std::vector<Entry> heap_;  // the one to be dropped next on top
-        std::int64_t held_ = 0;
+        BestRows<Entry> best_;
     };
 
  private:

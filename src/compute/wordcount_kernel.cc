@@ -1,7 +1,12 @@
 #include "compute/wordcount_kernel.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "compute/program.h"
 
@@ -9,18 +14,106 @@ namespace shardmill::compute {
 
 namespace {
 
-/// What a byte becomes in a word; 0: it separates words.
-constexpr std::array<char, 256> make_word_bytes() {
-    std::array<char, 256> table{};
-    for (int byte = 0; byte < 256; ++byte) {
-        const bool letter =
-            (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte >= 0x80;
-        if (letter) table[byte] = static_cast<char>(byte);
-        if (byte >= 'A' && byte <= 'Z') table[byte] = static_cast<char>(byte - 'A' + 'a');
-    }
-    return table;
+constexpr std::size_t kChunk = 64;
+
+#ifdef __SSE2__
+
+__m128i load16(const char* bytes) noexcept {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
 }
-constexpr std::array<char, 256> kWordBytes = make_word_bytes();
+
+/// Bytes of `bytes` from `first` to `first + count - 1`, as a mask of all or no bits.
+__m128i in_range(__m128i bytes, char first, char count) noexcept {
+    const __m128i from_first = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(from_first, _mm_set1_epi8(static_cast<char>(count - 1))),
+                          from_first);
+}
+
+/// A bit for each of 64 bytes that belongs to a word.
+std::uint64_t word_mask(const char* chunk) noexcept {
+    std::uint64_t mask = 0;
+    for (unsigned part = 0; part < kChunk; part += 16) {
+        const __m128i bytes = load16(chunk + part);
+        const __m128i letter = in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 26);
+        // The sign bit of the byte itself is that of bytes from 0x80 up.
+        const __m128i in_word = _mm_or_si128(_mm_or_si128(letter, in_range(bytes, '0', 10)), bytes);
+        mask |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(in_word))} << part;
+    }
+    return mask;
+}
+
+/// The first `size` of 16 bytes, letters lowered: of what a word can consist of, all below 0x80 but
+/// capital letters have that bit already.
+ShortWord short_word(const char* bytes, std::size_t size) noexcept {
+    static constexpr std::array<char, 2 * ShortWord::kBytesMax> kMask = [] {
+        std::array<char, 2 * ShortWord::kBytesMax> mask{};
+        std::fill_n(mask.begin(), ShortWord::kBytesMax, static_cast<char>(-1));
+        return mask;
+    }();
+    const __m128i raw = load16(bytes);
+    const __m128i bit =
+        _mm_andnot_si128(_mm_cmplt_epi8(raw, _mm_setzero_si128()), _mm_set1_epi8(0x20));
+    const __m128i kept = load16(kMask.data() + (ShortWord::kBytesMax - size));
+    ShortWord word;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(&word),
+                     _mm_and_si128(_mm_or_si128(raw, bit), kept));
+    return word;
+}
+
+#else
+
+bool is_word_byte(char byte) noexcept {
+    const char letter = static_cast<char>(byte | 0x20);
+    return (letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9') ||
+           (static_cast<unsigned char>(byte) & 0x80) != 0;
+}
+
+std::uint64_t word_mask(const char* chunk) noexcept {
+    std::uint64_t mask = 0;
+    for (unsigned at = 0; at < kChunk; ++at) mask |= std::uint64_t{is_word_byte(chunk[at])} << at;
+    return mask;
+}
+
+ShortWord short_word(const char* bytes, std::size_t size) noexcept {
+    char lowered[ShortWord::kBytesMax] = {};
+    for (std::size_t at = 0; at < size; ++at) {
+        const bool ascii = (static_cast<unsigned char>(bytes[at]) & 0x80) == 0;
+        lowered[at] = static_cast<char>(bytes[at] | (ascii ? 0x20 : 0));
+    }
+    ShortWord word;
+    std::memcpy(&word, lowered, sizeof lowered);
+    return word;
+}
+
+#endif
+
+/// Calls word(start, end) for every word of the text.
+template <typename Word>
+void for_each_word(std::string_view text, Word&& word) {
+    std::size_t start = 0;
+    bool inside = false;
+    for (std::size_t base = 0; base < text.size(); base += kChunk) {
+        // What follows the text is not ours to read.
+        char tail[kChunk] = {};
+        const char* chunk = text.data() + base;
+        if (text.size() - base < kChunk) {
+            std::memcpy(tail, chunk, text.size() - base);
+            chunk = tail;
+        }
+        const std::uint64_t mask = word_mask(chunk);
+        std::uint64_t edges = mask ^ (mask << 1 | std::uint64_t{inside});
+        for (; edges != 0; edges &= edges - 1) {
+            const std::size_t at = base + static_cast<std::size_t>(std::countr_zero(edges));
+            if (inside) {
+                word(start, at);
+            } else {
+                start = at;
+            }
+            inside = !inside;
+        }
+    }
+    if (inside) word(start, text.size());
+}
 
 }  // namespace
 
@@ -33,57 +126,68 @@ WordcountKernel::WordcountKernel(std::span<const kernel::Argument> arguments)
 }
 
 WordcountKernel::Partial::Partial(const WordcountKernel& kernel, kernel::Host host)
-    : whole_value_(kernel.whole_value_), table_(host, sizeof(std::uint64_t)) {}
+    : whole_value_(kernel.whole_value_), table_(host) {}
 
 void WordcountKernel::Partial::map(const kernel::Block& block) {
     if (whole_value_) {
         for (const kernel::Item& item : block.items()) count_words(kernel::value_of(item));
-        return;
+    } else {
+        for (const kernel::Value& value : block.column(0)) {
+            if (kernel::has_bytes(value)) count_words(kernel::bytes_of(value));
+        }
     }
-    for (const kernel::Value& value : block.column(0)) {
-        if (kernel::has_bytes(value)) count_words(kernel::bytes_of(value));
-    }
+    add_pending();
 }
 
 void WordcountKernel::Partial::count_words(std::string_view text) {
-    word_.clear();
-    for (const char byte : text) {
-        const char lowered = kWordBytes[static_cast<unsigned char>(byte)];
-        if (lowered != 0) {
-            word_ += lowered;
-        } else if (!word_.empty()) {
-            add(word_, 1);
-            word_.clear();
+    for_each_word(text,
+                  [this, text](std::size_t start, std::size_t end) { count(text, start, end); });
+}
+
+void WordcountKernel::Partial::count(std::string_view text, std::size_t start, std::size_t end) {
+    const std::size_t size = end - start;
+    if (size > ShortWord::kBytesMax) {
+        if (size > kMaxRowKeyBytes) throw kernel::Error("a word of more than 65535 bytes");
+        long_word_.assign(text, start, size);
+        for (char& byte : long_word_) {
+            if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte | 0x20);
         }
-        if (word_.size() > kMaxRowKeyBytes) break;
+        return add(long_word_, 1);
     }
-    if (!word_.empty()) add(word_, 1);
+    Pending& pending = pending_[pending_count_++];
+    if (text.size() - start >= ShortWord::kBytesMax) {
+        pending.word = short_word(text.data() + start, size);
+    } else {
+        char last[ShortWord::kBytesMax] = {};
+        std::memcpy(last, text.data() + start, size);
+        pending.word = short_word(last, size);
+    }
+    pending.hash = pending.word.hash();
+    table_.prefetch(pending.hash);
+    if (pending_count_ == pending_.size()) add_pending();
+}
+
+void WordcountKernel::Partial::add_pending() {
+    for (std::size_t index = 0; index < pending_count_; ++index) {
+        if (!table_.add(pending_[index].word, pending_[index].hash, 1))
+            throw kernel::Error("a bound of the job is reached");
+    }
+    pending_count_ = 0;
 }
 
 void WordcountKernel::Partial::add(std::string_view word, std::uint64_t count) {
     if (word.size() > kMaxRowKeyBytes) throw kernel::Error("a word of more than 65535 bytes");
-    char* const record = table_.find_or_insert(word);
-    if (record == nullptr) throw kernel::Error("a bound of the job is reached");
-    std::uint64_t counted;
-    std::memcpy(&counted, record, sizeof counted);
-    counted += count;
-    std::memcpy(record, &counted, sizeof counted);
+    if (!table_.add(word, count)) throw kernel::Error("a bound of the job is reached");
 }
 
 void WordcountKernel::Partial::merge(Partial& other) {
-    other.table_.for_each([this](std::string_view word, const char* record) {
-        std::uint64_t count;
-        std::memcpy(&count, record, sizeof count);
-        add(word, count);
-        return true;
-    });
+    other.table_.for_each([this](std::string_view word, std::uint64_t count) { add(word, count); });
 }
 
 void WordcountKernel::Partial::save(kernel::Writer& writer) const {
-    table_.for_each([&writer](std::string_view word, const char* record) {
+    table_.for_each([&writer](std::string_view word, std::uint64_t count) {
         writer.string(word);
-        writer.bytes({record, sizeof(std::uint64_t)});
-        return true;
+        writer.number(count);
     });
 }
 
@@ -95,12 +199,9 @@ void WordcountKernel::Partial::load(kernel::Reader& reader) {
 }
 
 void WordcountKernel::Partial::finish(kernel::Emitter& emitter) {
-    table_.for_each([&emitter](std::string_view word, const char* record) {
-        std::uint64_t count;
-        std::memcpy(&count, record, sizeof count);
+    table_.for_each([&emitter](std::string_view word, std::uint64_t count) {
         const kernel::Value column = kernel::unsigned_value(count);
         emitter.row(word, {&column, 1});
-        return true;
     });
 }
 

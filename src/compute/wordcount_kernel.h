@@ -1,11 +1,14 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "compute/group_table.h"
+#include "compute/word_table.h"
 #include "shardmill/kernel.hpp"
 
 namespace shardmill::compute {
@@ -34,12 +37,21 @@ class WordcountKernel {
         void finish(kernel::Emitter& emitter);
 
      private:
+        /// A word on its way into the table, whose place is being fetched.
+        struct Pending {
+            ShortWord word;
+            std::uint64_t hash;
+        };
         void count_words(std::string_view text);
+        void count(std::string_view text, std::size_t start, std::size_t end);
+        void add_pending();
         void add(std::string_view word, std::uint64_t count);
 
         const bool whole_value_;
-        GroupTable table_;
-        std::string word_;
+        WordTable table_;
+        std::array<Pending, 32> pending_;
+        std::size_t pending_count_ = 0;
+        std::string long_word_;
     };
 
  private:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -34,9 +35,9 @@ TEST_F(PluginLoaderTest, RunsAKernelFromAFile) {
     const std::string path = install("line_count_plugin.so");
     EXPECT_TRUE(load_plugins(directory_.string(), registry_).empty());
     const auto kernels = registry_.list();
-    ASSERT_EQ(kernels.size(), 3u);
-    EXPECT_EQ(kernels[0].name, "lines");
-    EXPECT_EQ(kernels[0].origin, path);
+    const auto lines = std::ranges::find(kernels, "lines", &KernelInfo::name);
+    ASSERT_NE(lines, kernels.end());
+    EXPECT_EQ(lines->origin, path);
     const auto result =
         run_with(compiled("lines:value", {}, registry_), items_of({"a\nb\n", "c\n", "d"}), {});
     ASSERT_TRUE(result.has_value());
@@ -48,7 +49,7 @@ TEST_F(PluginLoaderTest, RefusesAnotherVersionWithBothNumbers) {
     const auto refused_files = load_plugins(directory_.string(), registry_);
     ASSERT_EQ(refused_files.size(), 1u);
     EXPECT_EQ(refused_files[0], path + ": built for kernel ABI 3, this server has 2");
-    EXPECT_EQ(registry_.list().size(), 2u);
+    EXPECT_EQ(registry_.list().size(), builtins().list().size());
 }
 
 TEST_F(PluginLoaderTest, NamesFilesThatAreNoPlugins) {
@@ -58,7 +59,7 @@ TEST_F(PluginLoaderTest, NamesFilesThatAreNoPlugins) {
     const auto refused_files = load_plugins(directory_.string(), registry_);
     ASSERT_EQ(refused_files.size(), 1u);
     EXPECT_NE(refused_files[0].find("broken.so"), std::string::npos);
-    EXPECT_EQ(registry_.list().size(), 3u);
+    EXPECT_EQ(registry_.list().size(), builtins().list().size() + 1);
 }
 
 TEST_F(PluginLoaderTest, SaysWhenTheDirectoryIsMissing) {
