@@ -28,6 +28,11 @@ constexpr std::size_t kMaxReplyLine = 1 << 20;
 constexpr std::uint64_t kMaxValueBytes = std::uint64_t{1} << 31;
 constexpr std::size_t kMaxKeyBytes = 250;
 
+/// Of a flag of a row; 0 if it is none.
+std::uint32_t number_behind(std::string_view flag) noexcept {
+    return base::parse_number<std::uint32_t>(flag.substr(1)).value_or(0);
+}
+
 /// Splits off the first word (spaces separate).
 std::string_view take_word(std::string_view& rest) noexcept {
     const auto begin = rest.find_first_not_of(' ');
@@ -416,6 +421,8 @@ CommandReply Client::read_command() {
             const auto flag = take_word(rest);
             if (flag.starts_with('k')) row.key = flag.substr(1);
             if (flag == "b") encoded = true;
+            if (flag.starts_with('f')) row.flags = number_behind(flag);
+            if (flag.starts_with('e')) row.exptime = number_behind(flag);
         }
         if (encoded) {
             auto decoded = base::base64_decode(row.key);

@@ -58,6 +58,8 @@ struct Value {
 struct Row {
     std::string key;
     std::string value;
+    std::uint32_t flags = 0;    // client flags, of rows that are items
+    std::uint32_t exptime = 0;  // unix seconds, 0: never expires; of such, too
 };
 
 /// The reply to a command in the manner of the meta commands: rows, if any, then one final line.

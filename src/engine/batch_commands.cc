@@ -137,11 +137,11 @@ BatchCommands::Reply BatchCommands::get(const BatchCommand& command, net::Connec
                                 status->reason));
     }
     Reply reply;
-    const auto read = results_.read(status->id, command.from, command.rows,
-                                    [&reply](std::string_view key, std::string_view value) {
-                                        protocol::append_batch_row(reply, key, value);
-                                        return reply.size() < kPageBytes;
-                                    });
+    const auto read =
+        results_.read(status->id, command.from, command.rows, [&reply](const snapshot::Item& row) {
+            protocol::append_batch_row(reply, row.key, row.value, row.client_flags, row.exptime);
+            return reply.size() < kPageBytes;
+        });
     if (!read) return server_error(read.error());
     std::optional<std::uint64_t> more;
     if (*read > 0 && command.from + *read < status->figures.rows) more = command.from + *read;

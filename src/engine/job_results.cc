@@ -51,6 +51,13 @@ JobStatus status_of(const snapshot::Manifest& manifest) {
     return status;
 }
 
+snapshot::Item item_of(const compute::Row& row) {
+    return {.key = row.key,
+            .value = row.value,
+            .client_flags = row.client_flags,
+            .exptime = row.exptime};
+}
+
 }  // namespace
 
 std::expected<void, std::string> JobResults::save(const JobStatus& status,
@@ -71,10 +78,7 @@ std::expected<void, std::string> JobResults::save_to_disk(const JobStatus& statu
         auto file = (*writer)->open_file();
         if (!file) return std::unexpected(std::move(file.error().what));
         for (const compute::Row& row : rows) {
-            const auto written = (*file)->append({.key = row.key,
-                                                  .value = row.value,
-                                                  .client_flags = row.client_flags,
-                                                  .exptime = row.exptime});
+            const auto written = (*file)->append(item_of(row));
             if (!written) return std::unexpected(written.error().what);
         }
         if (const auto finished = (*file)->finish(); !finished) {
@@ -101,9 +105,7 @@ std::expected<std::uint64_t, std::string> JobResults::read(const std::string& id
         auto reader = snapshot::SnapshotReader::open(catalog_->fs(), catalog_->directory(),
                                                      snapshot::Catalog::result_name(id));
         if (!reader) return std::unexpected(std::move(reader.error().what));
-        const auto read = (*reader)->read_rows(from, rows, [&visitor](const snapshot::Item& item) {
-            return visitor(item.key, item.value);
-        });
+        const auto read = (*reader)->read_rows(from, rows, visitor);
         if (!read) return std::unexpected(read.error().what);
         return *read;
     }
@@ -115,7 +117,7 @@ std::expected<std::uint64_t, std::string> JobResults::read(const std::string& id
     while (taken < rows && from + taken < all.size()) {
         const compute::Row& row = all[from + taken];
         ++taken;
-        if (!visitor(row.key, row.value)) break;
+        if (!visitor(item_of(row))) break;
     }
     return taken;
 }

@@ -13,6 +13,7 @@
 #include "compute/program.h"
 #include "engine/job.h"
 #include "snapshot/catalog.h"
+#include "snapshot/item.h"
 
 namespace shardmill::engine {
 
@@ -31,7 +32,7 @@ class JobResults {
     std::expected<void, std::string> save(const JobStatus& status, std::vector<compute::Row> rows);
 
     /// One row; false ends the page behind it.
-    using RowVisitor = std::function<bool(std::string_view key, std::string_view value)>;
+    using RowVisitor = std::function<bool(const snapshot::Item& row)>;
 
     /// Rows [from, from + rows) in order, as far as they exist. Returns how many were handed over.
     /// Control thread; blocks on the disk.

@@ -310,12 +310,15 @@ void append_batch_line(std::string& out, std::string_view code, std::string_view
     });
 }
 
-void append_batch_row(std::string& out, std::string_view key, std::string_view value) noexcept {
-    const std::size_t key_bytes = base::base64_text_bytes(key.size()) + sizeof(" k b");
-    append_filled(out, sizeof("VA ") + base::kMaxNumberText + key_bytes + value.size() + 4,
+void append_batch_row(std::string& out, std::string_view key, std::string_view value,
+                      std::uint32_t client_flags, std::uint32_t exptime) noexcept {
+    const std::size_t key_bytes = base::base64_text_bytes(key.size()) + sizeof(" k b f e");
+    append_filled(out, sizeof("VA ") + 3 * base::kMaxNumberText + key_bytes + value.size() + 4,
                   [&](char* at) noexcept {
                       FlagWriter flags(put_value_code(at, value.size()));
                       flags.key(key, !is_plain_key(key));
+                      if (client_flags != 0) flags.number('f', client_flags);
+                      if (exptime != 0) flags.number('e', exptime);
                       return put_crlf(put(put_crlf(flags.end()), value));
                   });
 }

@@ -129,9 +129,10 @@ void append_meta_debug(std::string& out, const MetaItem& item, std::uint32_t ite
 void append_batch_line(std::string& out, std::string_view code,
                        std::string_view text = {}) noexcept;
 
-/// `VA <bytes> k<key>`, the value, CR LF. A key that is not plain text goes base64 with the flag
-/// `b`.
-void append_batch_row(std::string& out, std::string_view key, std::string_view value) noexcept;
+/// `VA <bytes> k<key>[ b][ f<client flags>][ e<unix seconds>]`, the value, CR LF. A key that is not
+/// plain text goes base64 with the flag `b`; flags and deadline of 0 are left out.
+void append_batch_row(std::string& out, std::string_view key, std::string_view value,
+                      std::uint32_t client_flags = 0, std::uint32_t exptime = 0) noexcept;
 
 /// `EN more=<row>`, or `EN done` where there is no further row.
 void append_batch_end(std::string& out, std::optional<std::uint64_t> next_row) noexcept;

@@ -193,7 +193,7 @@ TEST(ExportTest, GivesItemsByteForByte) {
 }
 
 /// Items in a real store, whose index knows of their use.
-class AccessTest : public testing::Test {
+class ItemUseTest : public testing::Test {
  protected:
     static constexpr std::uint32_t kStored = 5'000'000;
     static constexpr std::uint32_t kCut = kStored + 400;
@@ -240,21 +240,21 @@ class AccessTest : public testing::Test {
     store::ShardSet shards_{{.memory_limit = 64u << 20, .shards = 4}};
 };
 
-TEST_F(AccessTest, IdleCountsFromStoringOrReading) {
+TEST_F(ItemUseTest, IdleCountsFromStoringOrReading) {
     for (const char* key : {"a", "b", "c"}) store(key);
     read("b", kCut - 10);
     EXPECT_EQ(rows("idle"),
               R"(0 {"to":59,"count":1,"bytes":2}|300 {"to":899,"count":2,"bytes":4})");
 }
 
-TEST_F(AccessTest, IdleSaysOfWhatItDoesNotKnow) {
+TEST_F(ItemUseTest, IdleSaysOfWhatItDoesNotKnow) {
     store("a");
     store("b");
     EXPECT_EQ(rows("idle", [this] { store("a"); }),
               R"(300 {"to":899,"count":1,"bytes":2}|unknown {"to":null,"count":1,"bytes":2})");
 }
 
-TEST_F(AccessTest, HotShowsTheMostReadFirst) {
+TEST_F(ItemUseTest, HotShowsTheMostReadFirst) {
     for (const char* key : {"never", "once", "twice", "lately"}) store(key);
     read("once", kCut - 30);
     read("twice", kCut - 40);

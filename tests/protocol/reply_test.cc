@@ -103,6 +103,8 @@ TEST(ReplyTest, WritesBatchReplies) {
         written([](std::string& out) { append_batch_row(out, "kadmin", R"({"count":1041})"); }),
         "VA 14 kkadmin\r\n{\"count\":1041}\r\n");
     EXPECT_EQ(written([](std::string& out) { append_batch_row(out, "", ""); }), "VA 0 k\r\n\r\n");
+    EXPECT_EQ(written([](std::string& out) { append_batch_row(out, "k", "v", UINT32_MAX, 5); }),
+              "VA 1 kk f4294967295 e5\r\nv\r\n");
     EXPECT_EQ(written([](std::string& out) { append_batch_row(out, "a b", "x"); }),
               "VA 1 kYSBi b\r\nx\r\n");
     EXPECT_EQ(written([](std::string& out) { append_batch_end(out, 2); }), "EN more=2\r\n");

@@ -51,9 +51,10 @@ int run_stats(const Common& common, const std::string& arguments) {
     const auto stats = client.stats(arguments);
     if (common.json) {
         std::string out = "{";
-        for (const auto& [name, value] : stats) {
+        for (const client::Row& row : stats) {
+            const std::string& value = row.value;
             if (out.size() > 1) out += ',';
-            out += text::json_string(name) + ":";
+            out += text::json_string(row.key) + ":";
             const bool number = looks_like_number(value) &&
                                 (value[0] != '0' || value.size() == 1 || value[1] == '.');
             out += number ? value : text::json_string(value);
@@ -63,7 +64,7 @@ int run_stats(const Common& common, const std::string& arguments) {
     }
     std::size_t width = 0;
     for (const auto& row : stats) width = std::max(width, row.key.size());
-    for (const auto& [name, value] : stats) fmt::print("{:<{}}  {}\n", name, width, value);
+    for (const auto& row : stats) fmt::print("{:<{}}  {}\n", row.key, width, row.value);
     return kExitOk;
 }
 
