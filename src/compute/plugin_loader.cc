@@ -1,61 +1,85 @@
 #include "compute/plugin_loader.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
 
-#include "shardmill/kernel.h"
+#include "compute/plugin_file.h"
 
 namespace shardmill::compute {
 
 namespace {
 
-/// Libraries stay open once they have given a kernel: programs hold their tables.
-void load_file(const std::string& path, Registry& registry, std::vector<std::string>& refused) {
-    void* const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-        const char* const reason = ::dlerror();
-        refused.push_back(
-            fmt::format("{}: {}", path, reason != nullptr ? reason : "cannot be loaded"));
+namespace fs = std::filesystem;
+
+/// What lies there, links followed.
+std::string trust_problem_of(const fs::path& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) return std::strerror(errno);
+    return trust_problem(status, ::geteuid());
+}
+
+/// A file of the directory, or a link to one.
+std::string file_problem(const fs::path& directory, const fs::path& path) {
+    std::error_code error;
+    const fs::path target = fs::canonical(path, error);
+    if (error) return error.message();
+    if (target.parent_path() != directory)
+        return fmt::format("leads out of the directory, to {}", target.string());
+    if (!fs::is_regular_file(target, error)) return "not a file";
+    return trust_problem_of(target);
+}
+
+void add_kernels(const std::string& path, Registry& registry, std::vector<std::string>& refused) {
+    auto file = PluginFile::load(path);
+    if (!file) {
+        refused.push_back(fmt::format("{}: {}", path, file.error()));
         return;
     }
-    const auto entry = reinterpret_cast<shardmill_kernel_library_function>(
-        ::dlsym(handle, SHARDMILL_KERNEL_ENTRY));
-    const shardmill_kernel_library* const library = entry != nullptr ? entry() : nullptr;
-    if (library == nullptr) {
-        refused.push_back(
-            fmt::format("{}: not a kernel library (no {})", path, SHARDMILL_KERNEL_ENTRY));
-    } else if (library->abi != SHARDMILL_KERNEL_ABI) {
-        refused.push_back(fmt::format("{}: built for kernel ABI {}, this server has {}", path,
-                                      library->abi, SHARDMILL_KERNEL_ABI));
-    } else {
-        bool used = false;
-        for (std::uint32_t index = 0; index < library->count; ++index) {
-            const auto added = registry.add(*library->kernels[index], path);
-            used = used || added.has_value();
-            if (!added) refused.push_back(fmt::format("{}: {}", path, added.error()));
-        }
-        if (used) return;
+    const shardmill_kernel_library& library = file->library();
+    bool used = false;
+    for (std::uint32_t index = 0; index < library.count; ++index) {
+        const shardmill_kernel* const kernel = library.kernels[index];
+        const auto added = kernel != nullptr
+                               ? registry.add(*kernel, path)
+                               : std::unexpected(fmt::format("kernel {} is missing", index));
+        used = used || added.has_value();
+        if (!added) refused.push_back(fmt::format("{}: {}", path, added.error()));
     }
-    ::dlclose(handle);
+    // What has given a kernel stays: programs hold its tables.
+    if (!used) file->close();
 }
 
 }  // namespace
 
 std::vector<std::string> load_plugins(const std::string& directory, Registry& registry) {
     std::vector<std::string> refused;
-    std::vector<std::string> paths;
     std::error_code error;
-    std::filesystem::directory_iterator entries(directory, error);
-    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    const fs::path real = fs::canonical(directory, error);
+    if (error) return {fmt::format("{}: {}", directory, error.message())};
+    if (const std::string problem = trust_problem_of(real); !problem.empty())
+        return {fmt::format("{}: no kernel is loaded: {}", directory, problem)};
+
+    std::vector<std::string> paths;
+    fs::directory_iterator entries(real, error);
+    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
         if (entries->path().extension() == ".so") paths.push_back(entries->path().string());
     }
     if (error) refused.push_back(fmt::format("{}: {}", directory, error.message()));
     std::sort(paths.begin(), paths.end());
-    for (const std::string& path : paths) load_file(path, registry, refused);
+    for (const std::string& path : paths) {
+        if (const std::string problem = file_problem(real, path); !problem.empty()) {
+            refused.push_back(fmt::format("{}: {}", path, problem));
+        } else {
+            add_kernels(path, registry, refused);
+        }
+    }
     return refused;
 }
 

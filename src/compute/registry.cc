@@ -55,9 +55,11 @@ std::expected<void, std::string> Registry::add(const shardmill_kernel& kernel,
     const std::string_view name = kernel.name;
     if (!is_name(name))
         return std::unexpected(fmt::format("not a kernel's name: {}", printable(name)));
-    if (find(name) != nullptr ||
-        std::find(kStageNames.begin(), kStageNames.end(), name) != kStageNames.end()) {
-        return std::unexpected(fmt::format("the name {} is taken", name));
+    if (std::find(kStageNames.begin(), kStageNames.end(), name) != kStageNames.end())
+        return std::unexpected(fmt::format("the name {} is taken: a stage of pipelines", name));
+    for (const Entry& entry : entries_) {
+        if (name == entry.kernel->name)
+            return std::unexpected(fmt::format("the name {} is taken: {}", name, entry.origin));
     }
     entries_.push_back({&kernel, std::string(origin)});
     std::sort(entries_.begin(), entries_.end(), [](const Entry& left, const Entry& right) {

@@ -354,9 +354,9 @@ TEST(RegistryTest, RefusesWhatItCannotUse) {
     EXPECT_EQ(reason(table), "the kernel's table is incomplete");
     table = kernel::Table<LongestKernel>::table;
     table.name = "wordcount";
-    EXPECT_EQ(reason(table), "the name wordcount is taken");
+    EXPECT_EQ(reason(table), "the name wordcount is taken: built-in");
     table.name = "where";
-    EXPECT_EQ(reason(table), "the name where is taken");
+    EXPECT_EQ(reason(table), "the name where is taken: a stage of pipelines");
     table.name = "No Name";
     EXPECT_EQ(reason(table), "not a kernel's name: No Name");
 }
