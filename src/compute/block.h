@@ -27,15 +27,18 @@ struct Block {
     std::array<kernel::Item, kBlockItems> items;
     std::array<store::ItemHeader, kBlockItems> headers;  // of the items
     std::uint32_t count = 0;
+    std::uint32_t items_max = kBlockItems;  // less where an item takes long
     std::uint32_t now = 0;
     bool access_known = false;  // the items have what the index knows of their use
+    std::uint64_t key_bytes = 0;
     std::uint64_t value_bytes = 0;
     std::vector<Column>
         fields;  // one for each path of the program; filled after the values are read
 
-    bool full() const noexcept { return count == kBlockItems || value_bytes >= kBlockValueBytes; }
+    bool full() const noexcept { return count >= items_max || value_bytes >= kBlockValueBytes; }
     void clear() noexcept {
         count = 0;
+        key_bytes = 0;
         value_bytes = 0;
         access_known = false;
     }

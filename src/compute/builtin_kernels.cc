@@ -1,5 +1,6 @@
 #include "compute/builtin_kernels.h"
 
+#include "compute/acting_kernels.h"
 #include "compute/ages_kernels.h"
 #include "compute/export_kernel.h"
 #include "compute/grep_kernel.h"
@@ -13,11 +14,12 @@ namespace shardmill::compute {
 
 std::span<const shardmill_kernel* const> builtin_kernels() noexcept {
     static constexpr const shardmill_kernel* kKernels[] = {
-        &kernel::Table<ExportKernel>::table,    &kernel::Table<GrepKernel>::table,
-        &kernel::Table<HotKernel>::table,       &kernel::Table<IdleKernel>::table,
-        &kernel::Table<PrefixesKernel>::table,  &kernel::Table<SizesKernel>::table,
-        &kernel::Table<TopkKernel>::table,      &kernel::Table<TtlsKernel>::table,
-        &kernel::Table<WordcountKernel>::table,
+        &kernel::Table<ExportKernel>::table,   &kernel::Table<GrepKernel>::table,
+        &kernel::Table<HotKernel>::table,      &kernel::Table<IdleKernel>::table,
+        &kernel::Table<PrefixesKernel>::table, &kernel::Table<SizesKernel>::table,
+        &kernel::Table<TopkKernel>::table,     &kernel::Table<TtlsKernel>::table,
+        &kernel::Table<CopyKernel>::table,     &kernel::Table<DeleteKernel>::table,
+        &kernel::Table<TouchKernel>::table,    &kernel::Table<WordcountKernel>::table,
     };
     return kKernels;
 }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "compute/json_reader.h"
 #include "compute/program_impl.h"
@@ -14,7 +16,8 @@ namespace shardmill::compute {
 
 namespace {
 
-constexpr std::uint32_t kPartialMagic = 0x31504d53;  // "SMP1"
+constexpr std::uint64_t kLongBlockNs = 10'000'000;
+constexpr std::uint32_t kPartialMagic = 0x32504d53;  // "SMP2"
 
 struct SaveTarget {
     PartialAccount& account;
@@ -54,6 +57,8 @@ struct Partial::Impl {
     Status flush(std::uint32_t now, const std::atomic<bool>& stop);
     void read_access();
     Status read_fields();
+    Status pick();
+    void pace(std::uint64_t block_ns) noexcept;
     void filter(const std::vector<Condition>& conditions, bool with_fields);
     std::unexpected<JobError> bound() const {
         return std::unexpected(
@@ -70,6 +75,7 @@ struct Partial::Impl {
     std::uint64_t reader_bytes = 0;  // accounted for the reader
     std::unique_ptr<Reducer> reducer;
     Counters counters;
+    std::vector<kernel::Item> picked;  // by a program that acts, not taken yet
 };
 
 Status Partial::Impl::add(const store::ItemView& item, std::uint32_t now,
@@ -78,6 +84,7 @@ Status Partial::Impl::add(const store::ItemView& item, std::uint32_t now,
     counters.bytes += item.bytes;
     if (!plan.key_passes(item.key)) return {};
     block->headers[block->count] = item.header;
+    block->key_bytes += item.key.size();
     kernel::Item& place = block->items[block->count++];
     place.key = item.key.data();
     place.value = item.value.data();
@@ -153,6 +160,9 @@ Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
         return std::unexpected(JobError{JobErrorKind::Cancelled, "stopped"});
     }
     block->now = now;
+    counters.selected += block->count;
+    counters.selected_bytes += block->key_bytes + block->value_bytes;
+    const std::uint64_t begun_ns = base::monotonic_ns();
     filter(plan.plain_conditions, false);
     if (block->count > 0 && !plan.paths.empty()) {
         if (auto read = read_fields(); !read) return read;
@@ -162,13 +172,29 @@ Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
     Status status;
     if (block->count > 0) {
         account.failures().begin_block(*block);
-        status = reducer->map(*block);
+        status = plan.action ? pick() : reducer->map(*block);
         const std::uint32_t failed = account.failures().end_block();
         counters.matched += block->count - failed;
         counters.failed += failed;
     }
+    pace(base::monotonic_ns() - begun_ns);
     block->clear();
     return status;
+}
+
+Status Partial::Impl::pick() {
+    if (!account.take(block->count * sizeof(kernel::Item))) return bound();
+    picked.insert(picked.end(), block->items.begin(), block->items.begin() + block->count);
+    return {};
+}
+
+/// Blocks of items that take long get shorter: between two of them the job can be stopped.
+void Partial::Impl::pace(std::uint64_t block_ns) noexcept {
+    if (block_ns > kLongBlockNs) {
+        block->items_max = std::max(block->items_max / 4, 1u);
+    } else if (block_ns < kLongBlockNs / 8) {
+        block->items_max = std::min(block->items_max * 2, kBlockItems);
+    }
 }
 
 Partial::Partial(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
@@ -195,17 +221,34 @@ std::expected<Partial, JobError> Partial::start(std::shared_ptr<const Program> p
 
 std::expected<void, JobError> Partial::map(const store::PinnedSegment& segment, std::uint32_t now,
                                            const std::atomic<bool>& stop) {
+    store::SegmentCursor cursor;
+    const auto mapped = map_some(segment, now, stop, cursor, ~std::uint64_t{0});
+    if (!mapped) return std::unexpected(mapped.error());
+    return {};
+}
+
+std::expected<bool, JobError> Partial::map_some(const store::PinnedSegment& segment,
+                                                std::uint32_t now, const std::atomic<bool>& stop,
+                                                store::SegmentCursor& cursor, std::uint64_t items) {
     if (stop.load(std::memory_order_relaxed)) {
         return std::unexpected(JobError{JobErrorKind::Cancelled, "stopped"});
     }
     Status status;
     Impl& impl = *impl_;
     impl.shard = impl.access.shards == nullptr ? nullptr : &impl.access.shards->peek(segment.shard);
-    store::visit_items(segment, now, [&](const store::ItemView& item) {
-        if (status) [[likely]]
+    const bool end =
+        store::visit_items_from(segment, now, cursor, [&](const store::ItemView& item) {
             status = impl.add(item, now, stop);
-    });
-    return status ? impl.flush(now, stop) : status;
+            return status.has_value() && --items > 0;
+        });
+    if (status) status = impl.flush(now, stop);
+    if (!status) return std::unexpected(std::move(status.error()));
+    return end;
+}
+
+std::vector<kernel::Item> Partial::take_picked() noexcept {
+    impl_->account.give(impl_->picked.size() * sizeof(kernel::Item));
+    return std::exchange(impl_->picked, {});
 }
 
 std::expected<void, JobError> Partial::merge(Partial&& other) {
@@ -216,6 +259,8 @@ std::expected<void, JobError> Partial::merge(Partial&& other) {
     impl_->counters.matched += from->counters.matched;
     impl_->counters.failed += from->counters.failed;
     impl_->counters.bytes += from->counters.bytes;
+    impl_->counters.selected += from->counters.selected;
+    impl_->counters.selected_bytes += from->counters.selected_bytes;
     return {};
 }
 
@@ -225,8 +270,9 @@ std::expected<std::string, JobError> Partial::save() {
     const Counters& counters = impl_->counters;
     try {
         writer.number(kPartialMagic);
-        for (const std::uint64_t number : {impl_->plan.fingerprint, counters.scanned,
-                                           counters.matched, counters.failed, counters.bytes}) {
+        for (const std::uint64_t number :
+             {impl_->plan.fingerprint, counters.scanned, counters.matched, counters.failed,
+              counters.bytes, counters.selected, counters.selected_bytes}) {
             writer.number(number);
         }
     } catch (const kernel::Error&) {
@@ -239,7 +285,7 @@ std::expected<std::string, JobError> Partial::save() {
 }
 
 std::expected<void, JobError> Partial::load(std::string_view bytes) {
-    constexpr std::size_t kHeadBytes = sizeof(std::uint32_t) + 5 * sizeof(std::uint64_t);
+    constexpr std::size_t kHeadBytes = sizeof(std::uint32_t) + 7 * sizeof(std::uint64_t);
     kernel::Reader reader(bytes);
     if (bytes.size() < kHeadBytes || reader.number<std::uint32_t>() != kPartialMagic ||
         reader.number<std::uint64_t>() != impl_->plan.fingerprint) {
@@ -248,7 +294,8 @@ std::expected<void, JobError> Partial::load(std::string_view bytes) {
     }
     Counters counters = impl_->counters;
     for (std::uint64_t* const counter :
-         {&counters.scanned, &counters.matched, &counters.failed, &counters.bytes}) {
+         {&counters.scanned, &counters.matched, &counters.failed, &counters.bytes,
+          &counters.selected, &counters.selected_bytes}) {
         *counter += reader.number<std::uint64_t>();
     }
     if (auto loaded = impl_->reducer->load(bytes.substr(kHeadBytes)); !loaded) return loaded;

@@ -127,6 +127,7 @@ class Compiler {
         auto plan = KernelPlan::open(*pipeline_.kernel, registry_, impl_->paths);
         if (!plan) return std::unexpected(plan.error());
         impl_->kernel = std::move(*plan);
+        impl_->action = action_of(*impl_->kernel);
         impl_->columns = impl_->kernel->columns();
         for (const Expression& argument : impl_->kernel->arguments()) note(argument.touches());
         note(Touches::Key);  // any kernel may look at it
@@ -198,6 +199,7 @@ Program::~Program() = default;
 const std::string& Program::text() const noexcept { return impl_->text; }
 const std::vector<std::string>& Program::columns() const noexcept { return impl_->columns; }
 Touches Program::touches() const noexcept { return impl_->touches; }
+const std::optional<Action>& Program::action() const noexcept { return impl_->action; }
 
 std::expected<std::shared_ptr<const Program>, PipelineError> compile(
     std::string_view pipeline, const Registry& registry, const KeySelection& selection) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,10 +14,13 @@
 #include "compute/job_limits.h"
 #include "compute/registry.h"
 #include "compute/touches.h"
+#include "shardmill/kernel.hpp"
 #include "store/cut.h"
 #include "store/shard_set.h"
 
 namespace shardmill::compute {
+
+struct Action;
 
 /// Which items a job looks at, beside the pipeline's own filters: the options `prefix=` and
 /// `glob=`. Empty: all.
@@ -53,6 +57,8 @@ class Program {
     Touches touches() const noexcept;
     /// False: keys and item headers are enough, no value is touched.
     bool reads_values() const noexcept { return has(touches(), Touches::Bytes); }
+    /// What is to be done with the items that match; nullopt: nothing.
+    const std::optional<Action>& action() const noexcept;
 
     const Impl& impl() const noexcept { return *impl_; }
 
@@ -70,11 +76,13 @@ std::expected<std::shared_ptr<const Program>, PipelineError> compile(
 
 /// What a partial has seen so far.
 struct Counters {
-    std::uint64_t scanned = 0;  // live items
-    std::uint64_t matched = 0;  // of those, passed all filters
-    std::uint64_t failed = 0;   // passed the key's filters, but the value is not the JSON that was
-                                // asked for, or the kernel could not work on it
-    std::uint64_t bytes = 0;    // bytes of the scanned items in the log
+    std::uint64_t scanned = 0;   // live items
+    std::uint64_t selected = 0;  // of those, passed the filters on the key
+    std::uint64_t matched = 0;   // of those, passed all filters
+    std::uint64_t failed = 0;    // selected, but the value is not the JSON that was asked for, or
+                                 // the kernel could not work on it
+    std::uint64_t bytes = 0;     // bytes of the scanned items in the log
+    std::uint64_t selected_bytes = 0;  // keys and values of the selected items
 };
 
 /// Where a partial looks up how its items are used, for programs that ask for it.
@@ -114,6 +122,14 @@ class Partial {
     /// block of items. After an error the partial is good for nothing but being destroyed.
     std::expected<void, JobError> map(const store::PinnedSegment& segment, std::uint32_t now,
                                       const std::atomic<bool>& stop);
+    /// The same from `cursor` on, for up to `items` live items. True: the end was reached.
+    std::expected<bool, JobError> map_some(const store::PinnedSegment& segment, std::uint32_t now,
+                                           const std::atomic<bool>& stop,
+                                           store::SegmentCursor& cursor, std::uint64_t items);
+
+    /// Of a program that acts: the items that matched since the last call. Views into the segments
+    /// that were mapped.
+    std::vector<kernel::Item> take_picked() noexcept;
 
     /// Adds a partial of the same program to this one.
     std::expected<void, JobError> merge(Partial&& other);

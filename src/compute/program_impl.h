@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compute/acting_kernels.h"
 #include "compute/condition.h"
 #include "compute/glob.h"
 #include "compute/group_reducer.h"
@@ -33,6 +34,7 @@ struct Program::Impl {
     PathSet paths;
     std::optional<GroupPlan> groups;     // either this
     std::unique_ptr<KernelPlan> kernel;  // or that
+    std::optional<Action> action;        // of the kernel
 
     RowOrder order;
     std::optional<std::uint64_t> limit;
