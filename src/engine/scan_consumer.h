@@ -40,6 +40,10 @@ class ScanLane {
     /// next ScanDriver::Remote::resume.
     virtual bool resting() const noexcept { return false; }
 
+    /// After `map`: it has not read the segment to its end, so that others get their turn on the
+    /// worker, and goes on as soon as they have had it.
+    virtual bool unfinished() const noexcept { return false; }
+
     /// There are no more segments for this lane, and the scan has not failed so far.
     virtual ScanResult finish() = 0;
 };

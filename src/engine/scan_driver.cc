@@ -10,6 +10,7 @@ namespace shardmill::engine {
 
 std::uint32_t ScanProgress::percent() const noexcept {
     if (!cut) return 0;
+    if (live) return shards == 0 ? 100 : shards_done * 100 / shards;
     if (bytes_done >= bytes) return 100;
     // Not rounded up: 100 means that nothing is left.
     return static_cast<std::uint32_t>(bytes_done * 100 / bytes);
@@ -29,6 +30,11 @@ void ScanDriver::Remote::cancel() const {
     if (const auto run = run_.lock()) run->cancel();
 }
 
+bool ScanDriver::Remote::stopping() const {
+    const auto run = run_.lock();
+    return !run || run->stopping();
+}
+
 ScanDriver::ScanDriver(ScanParts parts) : parts_(std::move(parts)) {
     SHARDMILL_ASSERT(parts_.shards && parts_.control && parts_.workers);
     SHARDMILL_ASSERT(!parts_.reactors.empty() && parts_.lanes > 0);
@@ -36,9 +42,13 @@ ScanDriver::ScanDriver(ScanParts parts) : parts_(std::move(parts)) {
 
 ScanDriver::~ScanDriver() { SHARDMILL_ASSERT(runs_.empty()); }
 
-ScanDriver::Handle ScanDriver::start(std::shared_ptr<ScanConsumer> consumer) {
-    auto run = std::make_shared<ScanRun>(*this, parts_, std::move(consumer));
+ScanDriver::Handle ScanDriver::start(std::shared_ptr<ScanConsumer> consumer, ScanOptions options) {
+    auto run = std::make_shared<ScanRun>(*this, parts_, std::move(consumer), std::move(options));
     runs_.push_back(run);
+    if (run->options().live) {
+        parts_.control->post([this, run] { cut_shard(run); });
+        return Handle(std::move(run));
+    }
     want_cut_.push_back(run);
     // Not from inside the caller, who does not hold the handle yet.
     parts_.control->post([this] { cut_next(); });
@@ -69,6 +79,20 @@ void ScanDriver::begin_cut(const std::shared_ptr<ScanRun>& run) {
                 [this, run, cut = std::move(cut)]() mutable { collected(run, std::move(cut)); });
         });
     }
+}
+
+/// The next shard of a scan that takes them one after the other.
+void ScanDriver::cut_shard(const std::shared_ptr<ScanRun>& run) {
+    if (run->stopping()) return run->no_more_shards();
+    const std::uint32_t shard = run->next_shard();
+    parts_.reactors[shard % parts_.reactors.size()]->post([this, run, shard] {
+        store::ShardCut cut = parts_.shards->lock(shard)->take_cut(
+            parts_.clock(), std::make_shared<store::CutState>());
+        parts_.control->post([run, cut = std::move(cut)]() mutable {
+            run->add_cut(std::move(cut));
+            run->start_lanes();
+        });
+    });
 }
 
 void ScanDriver::collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut) {

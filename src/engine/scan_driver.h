@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,7 +23,19 @@ struct ScanParts {
     ControlQueue* control = nullptr;
     runtime::TaskQueue* workers = nullptr;  // tasks may overlap and take long
     std::uint32_t lanes = 1;                // of one scan: the number of worker threads
+    /// Threads of a scan's own, `lanes` of them, that get about this share of a core each however
+    /// busy it is. May throw std::system_error.
+    std::function<std::unique_ptr<runtime::TaskQueue>(std::uint32_t percent)> make_workers;
     base::UnixSeconds (*clock)() noexcept = base::unix_now;
+};
+
+/// What of the contents a scan looks at, and on which threads.
+struct ScanOptions {
+    std::vector<std::uint32_t> shards;  // ascending; empty: all
+    bool live = false;  // every shard as it is when its turn comes, one after the other: less
+                        // is pinned, but they are not of one moment
+    std::uint32_t sample = 0;   // only about so many segments, spread over all; 0: every one
+    std::uint32_t percent = 0;  // of a core for each lane: threads of its own. 0: the workers
 };
 
 /// How far a scan is.
@@ -30,8 +43,11 @@ struct ScanProgress {
     bool cut = false;  // false: the totals are not known yet
     std::uint32_t shards = 0;
     std::uint32_t shards_done = 0;
-    std::uint64_t items = 0;  // at the cut, those that expired unnoticed included
-    std::uint64_t bytes = 0;  // of segments
+    std::uint32_t lanes = 0;
+    bool live = false;
+    std::uint64_t items = 0;       // at the cut, those that expired unnoticed included
+    std::uint64_t item_bytes = 0;  // of them, in the log
+    std::uint64_t bytes = 0;       // of the segments to be read
     std::uint64_t bytes_done = 0;
 
     /// 0 to 100; 100 only when every segment was read.
@@ -68,6 +84,8 @@ class ScanDriver {
         void resume() const;
         /// As Handle::cancel.
         void cancel() const;
+        /// True: it is ending early, or over. What its lanes have read may change from now on.
+        bool stopping() const;
 
      private:
         std::weak_ptr<ScanRun> run_;
@@ -90,7 +108,7 @@ class ScanDriver {
         std::shared_ptr<ScanRun> run_;
     };
 
-    Handle start(std::shared_ptr<ScanConsumer> consumer);
+    Handle start(std::shared_ptr<ScanConsumer> consumer, ScanOptions options = {});
 
     /// Cancels every scan.
     void cancel_all() noexcept;
@@ -103,6 +121,7 @@ class ScanDriver {
     friend class ScanRun;
     void cut_next();
     void begin_cut(const std::shared_ptr<ScanRun>& run);
+    void cut_shard(const std::shared_ptr<ScanRun>& run);
     void collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut);
     void ended(const std::shared_ptr<ScanRun>& run);
     void released(const std::shared_ptr<ScanRun>& run);

@@ -1,6 +1,11 @@
 #include "engine/scan_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <system_error>
 #include <utility>
 
 #include "base/assert.h"
@@ -19,8 +24,20 @@ constexpr const char* kTakenBack =
 
 }  // namespace
 
-ScanRun::ScanRun(ScanDriver& driver, const ScanParts& parts, std::shared_ptr<ScanConsumer> consumer)
-    : driver_(driver), parts_(parts), consumer_(std::move(consumer)) {}
+ScanRun::ScanRun(ScanDriver& driver, const ScanParts& parts, std::shared_ptr<ScanConsumer> consumer,
+                 ScanOptions options)
+    : driver_(driver),
+      parts_(parts),
+      consumer_(std::move(consumer)),
+      options_(std::move(options)),
+      shards_(options_.shards),
+      workers_(parts.workers),
+      left_in_shard_(std::make_unique<std::atomic<std::uint32_t>[]>(parts.shards->size())) {
+    if (shards_.empty()) {
+        shards_.resize(parts_.shards->size());
+        std::iota(shards_.begin(), shards_.end(), 0u);
+    }
+}
 
 void ScanRun::cancel() noexcept {
     stop_.store(true, std::memory_order_relaxed);
@@ -37,14 +54,17 @@ void ScanRun::resume() {
 }
 
 void ScanRun::post_step(std::uint32_t lane) {
-    parts_.workers->post([self = shared_from_this(), lane] { self->step(lane); });
+    workers_->post([self = shared_from_this(), lane] { self->step(lane); });
 }
 
 ScanProgress ScanRun::progress() const noexcept {
     ScanProgress progress;
-    progress.shards = parts_.shards->size();
-    progress.cut = all_cut();
+    progress.shards = static_cast<std::uint32_t>(shards_.size());
+    progress.cut = lanes_started_.load(std::memory_order_relaxed) != 0;
+    progress.lanes = lanes_started_.load(std::memory_order_relaxed);
+    progress.live = options_.live;
     progress.items = items_;
+    progress.item_bytes = item_bytes_;
     progress.bytes = bytes_;
     progress.bytes_done = bytes_done_.load(std::memory_order_relaxed);
     progress.shards_done = shards_done_.load(std::memory_order_relaxed);
@@ -54,34 +74,78 @@ ScanProgress ScanRun::progress() const noexcept {
 void ScanRun::add_cut(store::ShardCut cut) {
     now_ = cut.now;
     cut_state_ = cut.state;
-    items_ += cut.items;
+    pinned_ += cut.segments.size();
     cuts_.push_back(std::move(cut));
 }
 
-void ScanRun::start_lanes() {
-    const std::uint32_t shards = parts_.shards->size();
-    left_in_shard_ = std::make_unique<std::atomic<std::uint32_t>[]>(shards);
+/// What the lanes are to read of the cuts that have come; the rest is given back.
+void ScanRun::choose_segments() {
+    segments_.clear();
+    next_segment_ = 0;
+    std::vector<store::PinnedSegment> unwanted;
     std::size_t longest = 0;
-    for (const store::ShardCut& cut : cuts_) {
-        left_in_shard_[cut.shard] = static_cast<std::uint32_t>(cut.segments.size());
-        if (cut.segments.empty()) shards_done_.fetch_add(1, std::memory_order_relaxed);
+    std::size_t all = 0;
+    for (store::ShardCut& cut : cuts_) {
+        if (!std::ranges::binary_search(shards_, cut.shard)) {
+            std::ranges::move(std::exchange(cut.segments, {}), std::back_inserter(unwanted));
+            continue;
+        }
+        items_ += cut.items;
+        item_bytes_ += cut.bytes;
         longest = std::max(longest, cut.segments.size());
+        all += cut.segments.size();
     }
+    const std::size_t every = options_.sample == 0 ? 1 : all / options_.sample + 1;
     // All shards evict at the same time: what any of them would take first is read first.
+    std::size_t number = 0;
     for (std::size_t position = 0; position < longest; ++position) {
         for (store::ShardCut& cut : cuts_) {
             if (position >= cut.segments.size()) continue;
-            bytes_ += cut.segments[position].bytes;
-            segments_.push_back(std::move(cut.segments[position]));
+            const bool wanted = number++ % every == every / 2;
+            (wanted ? segments_ : unwanted).push_back(std::move(cut.segments[position]));
         }
     }
+    cuts_.clear();
+    drop_segments(std::move(unwanted));
+    for (const store::PinnedSegment& segment : segments_) {
+        bytes_ += segment.bytes;
+        left_in_shard_[segment.shard].fetch_add(1, std::memory_order_relaxed);
+    }
+    const auto first = options_.live ? shards_.begin() + shards_cut_ - 1 : shards_.begin();
+    const auto last = options_.live ? first + 1 : shards_.end();
+    shards_done_ += static_cast<std::uint32_t>(std::count_if(
+        first, last, [this](std::uint32_t shard) { return left_in_shard_[shard] == 0; }));
+}
+
+void ScanRun::start_lanes() {
+    choose_segments();
+    const auto begun = lanes_started_.load(std::memory_order_relaxed);
     // One lane even without a segment: a consumer's whole is made by its lanes.
     const auto most = static_cast<std::uint32_t>(std::max<std::size_t>(segments_.size(), 1));
-    const std::uint32_t lanes = std::min(parts_.lanes, most);
-    for (std::uint32_t lane = 0; lane < lanes; ++lane) lanes_.emplace_back();
-    lanes_left_ = lanes;
-    lanes_started_.store(lanes, std::memory_order_release);
+    const std::uint32_t lanes = begun != 0      ? begun
+                                : options_.live ? parts_.lanes
+                                                : std::min(parts_.lanes, most);
+    lanes_reading_ = lanes;
+    if (begun == 0) {
+        for (std::uint32_t lane = 0; lane < lanes; ++lane) lanes_.emplace_back();
+        lanes_left_ = lanes;
+        if (options_.percent != 0) {
+            try {
+                own_workers_ = parts_.make_workers(options_.percent);
+                workers_ = own_workers_.get();
+            } catch (const std::system_error& error) {
+                fail(fmt::format("no threads for cpu={}: {}", options_.percent, error.what()));
+            }
+        }
+        lanes_started_.store(lanes, std::memory_order_release);
+    }
     for (std::uint32_t lane = 0; lane < lanes; ++lane) post_step(lane);
+}
+
+void ScanRun::no_more_shards() {
+    no_more_shards_ = true;
+    if (lanes_.empty()) return driver_.ended(shared_from_this());
+    for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) post_step(lane);
 }
 
 void ScanRun::step(std::uint32_t index) {
@@ -106,7 +170,18 @@ void ScanRun::step(std::uint32_t index) {
         post_step(index);
         return;
     }
+    if (!lane.read.empty()) post_release(std::exchange(lane.read, {}));
+    if (await_next_shard()) return;
     lane_ended(lane);
+}
+
+/// True: there is another shard to come. The lane is posted again when it has.
+bool ScanRun::await_next_shard() {
+    if (!options_.live || no_more_shards_ || shards_cut_ == shards_.size()) return false;
+    if (lanes_reading_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        parts_.control->post([self = shared_from_this()] { self->driver_.cut_shard(self); });
+    }
+    return true;
 }
 
 /// False: this lane has nothing more to read.
@@ -127,6 +202,7 @@ bool ScanRun::read_next(Lane& lane) {
         if (!lane.read.empty()) post_release(std::exchange(lane.read, {}));
         return !stopping();
     }
+    if (lane.worker->unfinished()) return !stopping();
     count_read(segment);
     lane.read.push_back(std::move(segment));
     lane.segment.reset();
@@ -166,15 +242,28 @@ void ScanRun::all_lanes_ended() {
 }
 
 void ScanRun::end() {
+    own_workers_.reset();
     std::vector<store::PinnedSegment> untaken;
+    for (store::ShardCut& cut : cuts_) {
+        std::ranges::move(std::exchange(cut.segments, {}), std::back_inserter(untaken));
+    }
     const auto size = static_cast<std::uint32_t>(segments_.size());
     for (std::uint32_t index = std::min(next_segment_.load(), size); index < size; ++index) {
         untaken.push_back(std::move(segments_[index]));
-        if (untaken.size() >= kReleaseBatch) post_release(std::exchange(untaken, {}));
     }
-    if (!untaken.empty()) post_release(std::move(untaken));
+    drop_segments(std::move(untaken));
     ended_ = true;
     consumer_->done(outcome());
+}
+
+/// Gives back what no lane has taken.
+void ScanRun::drop_segments(std::vector<store::PinnedSegment> segments) {
+    std::vector<store::PinnedSegment> batch;
+    for (store::PinnedSegment& segment : segments) {
+        batch.push_back(std::move(segment));
+        if (batch.size() >= kReleaseBatch) post_release(std::exchange(batch, {}));
+    }
+    if (!batch.empty()) post_release(std::move(batch));
 }
 
 void ScanRun::fail(std::string reason) {
@@ -208,7 +297,7 @@ void ScanRun::post_release(std::vector<store::PinnedSegment> segments) {
 void ScanRun::release_on_reactor(std::span<const store::PinnedSegment> segments) noexcept {
     parts_.shards->release_cut(segments);
     const std::size_t before = released_.fetch_add(segments.size(), std::memory_order_acq_rel);
-    if (before + segments.size() == segments_.size()) {
+    if (before + segments.size() == pinned_.load()) {
         parts_.control->post([self = shared_from_this()] { self->driver_.released(self); });
     }
 }

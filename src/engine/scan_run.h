@@ -20,7 +20,8 @@ namespace shardmill::engine {
 /// reactor does for a scan is done in here.
 class ScanRun : public std::enable_shared_from_this<ScanRun> {
  public:
-    ScanRun(ScanDriver& driver, const ScanParts& parts, std::shared_ptr<ScanConsumer> consumer);
+    ScanRun(ScanDriver& driver, const ScanParts& parts, std::shared_ptr<ScanConsumer> consumer,
+            ScanOptions options);
 
     // Any thread.
     void cancel() noexcept;
@@ -30,16 +31,21 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
 
     // Control thread.
     ScanProgress progress() const noexcept;
+    const ScanOptions& options() const noexcept { return options_; }
+    /// Live: which shard to cut next.
+    std::uint32_t next_shard() noexcept { return shards_[shards_cut_++]; }
+    /// Live: there will be no next shard.
+    void no_more_shards();
     /// A shard's part of the cut has arrived.
     void add_cut(store::ShardCut cut);
     bool all_cut() const noexcept { return cuts_.size() == parts_.shards->size(); }
-    /// All parts are there: the lanes begin.
+    /// All parts that are read together are there: the lanes begin, or go on with them.
     void start_lanes();
     /// After the last lane: gives back what no lane has taken, and tells the consumer.
     void end();
     bool is_ended() const noexcept { return ended_; }
     bool all_released() const noexcept {
-        return released_.load(std::memory_order_acquire) == segments_.size();
+        return released_.load(std::memory_order_acquire) == pinned_.load();
     }
 
  private:
@@ -57,8 +63,11 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     void post_step(std::uint32_t lane);
     bool read_next(Lane& lane);
     ScanResult read(Lane& lane, const store::PinnedSegment& segment);
+    bool await_next_shard();
     void lane_ended(Lane& lane);
     void all_lanes_ended();
+    void choose_segments();
+    void drop_segments(std::vector<store::PinnedSegment> segments);
     void count_read(const store::PinnedSegment& segment) noexcept;
     void check(ScanResult result);
 
@@ -72,12 +81,19 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     ScanDriver& driver_;
     const ScanParts& parts_;
     const std::shared_ptr<ScanConsumer> consumer_;
+    const ScanOptions options_;
+    std::vector<std::uint32_t> shards_;                // to be read, ascending
+    std::unique_ptr<runtime::TaskQueue> own_workers_;  // until the lanes have ended
+    runtime::TaskQueue* workers_;
 
     std::vector<store::ShardCut> cuts_;
-    std::vector<store::PinnedSegment> segments_;  // fixed before the lanes start
+    std::uint32_t shards_cut_ = 0;  // live: how many, and of those the last is read
+    bool no_more_shards_ = false;
+    std::vector<store::PinnedSegment> segments_;  // changed only while no lane runs
     std::shared_ptr<store::CutState> cut_state_;
     std::uint32_t now_ = 0;
     std::uint64_t items_ = 0;
+    std::uint64_t item_bytes_ = 0;
     std::uint64_t bytes_ = 0;
     std::deque<Lane> lanes_;
     std::atomic<std::uint32_t> lanes_started_{0};  // 0 until all are there
@@ -86,8 +102,10 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     std::atomic<bool> stop_{false};  // the scan is to end: cancelled or failed
     std::atomic<std::uint32_t> next_segment_{0};
     std::atomic<std::uint32_t> lanes_left_{0};
+    std::atomic<std::uint32_t> lanes_reading_{0};  // live: not through with the present shard
     std::atomic<std::uint64_t> bytes_done_{0};
     std::atomic<std::uint32_t> shards_done_{0};
+    std::atomic<std::size_t> pinned_{0};  // segments, ever
     std::atomic<std::size_t> released_{0};
     std::atomic<std::uint32_t> next_reactor_{0};
     std::unique_ptr<std::atomic<std::uint32_t>[]> left_in_shard_;
