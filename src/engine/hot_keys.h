@@ -45,8 +45,6 @@ class HotKeys {
 
     /// Weights are in units of the landmark, so that none needs to be touched as time goes by.
     struct Entry {
-        double rank =
-            0;  // fading over ten minutes; of a new key: what the one it replaced had, too
         double count_1m = 0;
         double count_10m = 0;
         std::uint8_t key_bytes = 0;
@@ -54,12 +52,17 @@ class HotKeys {
     };
 
     void move_landmark(base::UnixSeconds now) noexcept;
+    std::size_t lowest_rank() const noexcept;
 
     const std::uint32_t period_;
     mutable std::mutex mutex_;
     base::UnixSeconds landmark_ = 0;
     std::size_t used_ = 0;
     std::array<std::uint64_t, kKeys> hashes_{};
+    // Fading over ten minutes; of a new key: what the one it replaced had, too. Apart from the
+    // entries, as the hashes are: all of them are looked through for nearly every key of a uniform
+    // load.
+    std::array<double, kKeys> ranks_{};
     std::array<Entry, kKeys> entries_;
 };
 

@@ -23,22 +23,17 @@ protocol::Request& Batch::scratch() noexcept {
 
 void Batch::add(Connection& connection, const protocol::Request& request, std::string_view key,
                 bool last_of_request, Upload upload, bool uploaded) noexcept {
-    operations_.push_back(Operation{.request = &request,
-                                    .key = key,
-                                    .hash = 0,
-                                    .shard = 0,
-                                    .last_of_request = last_of_request,
-                                    .deferred = false,
-                                    .reply_begin = 0,
-                                    .reply_end = 0,
-                                    .pinned = -1,
-                                    .pinned_at = 0,
-                                    .connection = connection.id,
-                                    .upload = upload,
-                                    .uploaded = uploaded,
-                                    .pipelined = connection.turn_operations != 0,
-                                    .endless = false,
-                                    .socket = connection.socket});
+    // Written where it stays: a copy of so many small members would wait for each of them.
+    Operation& operation = operations_.emplace_back();
+    operation.request = &request;
+    operation.key = key;
+    operation.last_of_request = last_of_request;
+    operation.pinned = -1;
+    operation.connection = connection.id;
+    operation.upload = upload;
+    operation.uploaded = uploaded;
+    operation.pipelined = connection.turn_operations != 0;
+    operation.socket = connection.socket;
     owners_.push_back(&connection);
     ++connection.turn_operations;
     if (last_of_request) ++requests_used_;
