@@ -129,6 +129,9 @@ struct Config {
     std::uint32_t reactors = 4;
     std::uint32_t workers = 0;  // threads for scans; 0: one per core
     std::uint32_t shards = 0;   // power of two; 0: about four per reactor
+    double hit_weight = 0;      // 0..1: eviction keeps requests that hit, 1: bytes that hit
+    std::uint32_t small_share =
+        0;  // percent of a full cache for items never hit; 0: by their worth
 
     // Batch jobs and snapshots
     std::string snapshot_dir;  // absolute path; empty: nothing is kept on disk

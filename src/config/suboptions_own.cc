@@ -18,6 +18,12 @@ Applied set_shards(Draft& draft, std::string_view text) {
     return {};
 }
 
+Applied set_hit_weight(Draft& draft, std::string_view text) {
+    return take_leading_fraction(
+        draft, text, [](double weight) { return weight >= 0 && weight <= 1; },
+        "give a number from 0 to 1", draft.config.hit_weight);
+}
+
 Applied set_on_broken_snapshot(Draft& draft, std::string_view text) {
     OnBrokenSnapshot& choice = draft.config.on_broken_snapshot;
     if (text == "refuse") {
@@ -75,6 +81,14 @@ constexpr OptionSpec kSuboptions[] = {
     {0, "shards", "num",
      "parts the items are spread over, a power of two\n(default: about four per thread)",
      set_shards},
+    {0, "hit_weight", "num",
+     "what eviction weighs a hit by: 0, every hit counts the same; 1, by its bytes;\n"
+     "or between (default: 0)",
+     set_hit_weight},
+    {0, "small_share", "percent",
+     "part of a full cache for items that were not hit yet, 0 to 90; 0: whatever\n"
+     "they are worth beside the others (default: 0)",
+     [](Draft& d, std::string_view v) { return take_number(v, 0u, 90u, d.config.small_share); }},
     {0, "job_memory", "size", "memory bound of a batch job (default: 256m)", set_job_memory},
     {0, "job_history", "num", "finished batch jobs that are remembered (default: 100)",
      [](Draft& d, std::string_view v) {

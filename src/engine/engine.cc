@@ -31,6 +31,8 @@ store::StoreConfig store_config(const config::Config& config) {
             .item_bytes_max = config.item_bytes_max,
             .evict = config.evict,
             .large_pages = config.large_pages,
+            .hit_weight = config.hit_weight,
+            .small_share = config.small_share,
             .track_sizes = tracked_sizes(
                 {.item_bytes_max = config.item_bytes_max, .cas_enabled = config.cas_enabled},
                 config.track_sizes),

@@ -161,6 +161,8 @@ void add_own(LineWriter out, const config::Config& config) {
         trusted += network;
     }
     out.number("shards", config.shards);
+    out.fraction("hit_weight", config.hit_weight);
+    out.number("small_share", config.small_share);
     out.number("workers", config.workers);
     out.text_or("udp_trusted", trusted, "none");
     out.text_or("snapshot_dir", config.snapshot_dir, "(null)");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace shardmill::store {
 namespace {
@@ -106,7 +107,7 @@ SlotRef Index::make_room(std::uint32_t page, std::uint32_t bucket, int depth) no
         const std::uint32_t other = other_bucket(bucket, Slot::tag(slots[i]));
         SlotRef room = empty_in(bucket_at(page, other));
         if (room == nullptr && depth > 1) room = make_room(page, other, depth - 1);
-        if (room == nullptr) continue;
+        if (room == nullptr || !may_displace(page, &slots[i], room)) continue;
         store(room, slots[i]);
         store(&slots[i], 0);
         return &slots[i];
@@ -144,7 +145,8 @@ SlotRef Index::place_overflow(std::uint64_t hash, std::uint64_t word) noexcept {
 SlotRef Index::insert(std::uint64_t hash, std::uint64_t frequency, AccessStamp stamp,
                       std::uint64_t location) noexcept {
     const std::uint64_t word = Slot::make(tag_of(hash), frequency, stamp, location);
-    SlotRef slot = place(page_of(hash), hash, word);
+    const std::uint32_t page = moves_to_target(hash) ? moving_page_ : page_of(hash);
+    SlotRef slot = place(page, hash, word);
     if (slot == nullptr) slot = place_overflow(hash, word);
     if (slot != nullptr) ++count_;
     return slot;
@@ -161,10 +163,7 @@ void Index::erase(SlotRef slot) noexcept {
 bool Index::start_growth(std::uint32_t pages) noexcept {
     pages = std::min(pages, pages_max_);
     const std::uint32_t now = new_pages_.load(std::memory_order_relaxed);
-    if (resizing() || giving_back_.load(std::memory_order_acquire) || pages <= now ||
-        !pool_.charge(std::uint64_t{pages - now} * kPageBytes)) {
-        return false;
-    }
+    if (resizing() || giving_back_.load(std::memory_order_acquire) || pages <= now) return false;
     begin_resizing(Resize::Growing, pages);
     set_done(pages, kAllPages - pages);
     return true;
@@ -185,6 +184,33 @@ void Index::begin_resizing(Resize resize, std::uint32_t pages) noexcept {
     resize_ = resize;
 }
 
+/// The next page of the new size: its keys come from the old pages that its share of the hash range
+/// overlaps.
+bool Index::begin_page() noexcept {
+    const std::uint32_t target = resize_ == Resize::Growing
+                                     ? done_from_.load(std::memory_order_relaxed) - 1
+                                     : done_count_.load(std::memory_order_relaxed);
+    const std::uint64_t new_pages = pages();
+    const std::uint64_t old_pages = old_pages_.load(std::memory_order_relaxed);
+    if (target >= old_pages) {
+        if (!pool_.charge(kPageBytes)) return false;
+        ++charged_pages_;
+    }
+    moving_page_ = target;
+    source_last_ = static_cast<std::uint32_t>(((target + 1) * old_pages - 1) / new_pages);
+    begin_source(static_cast<std::uint32_t>(target * old_pages / new_pages));
+    return true;
+}
+
+void Index::begin_source(std::uint32_t page) noexcept {
+    if (page == moving_page_) ++page;  // What is left in it belongs to it.
+    source_page_ = page;
+    source_slot_ = 0;
+    if (page <= source_last_) return;
+    source_page_ = kNoPage;
+    page_done(std::exchange(moving_page_, kNoPage));
+}
+
 void Index::page_done(std::uint32_t page) noexcept {
     const std::uint32_t pages = new_pages_.load(std::memory_order_relaxed);
     if (resize_ == Resize::Growing) {
@@ -201,6 +227,7 @@ void Index::finish_resizing() noexcept {
     const std::uint32_t before = old_pages_.load(std::memory_order_relaxed);
     if (resize_ == Resize::Shrinking) {
         const std::uint64_t bytes = std::uint64_t{before - pages} * kPageBytes;
+        charged_pages_ = pages;
         giving_back_.store(true, std::memory_order_relaxed);
         pool_.give_back_elsewhere(memory_ + std::uint64_t{pages} * kPageBytes, bytes, giving_back_);
     }

@@ -53,7 +53,9 @@ using SlotRef = std::uint64_t*;
 /// displacement up to two deep by tag alone, and a small overflow area for the rare key that finds
 /// no room. Pages are the top bits of the hash scaled to their number; the index grows in place,
 /// page by page from the top down, and a page that grows draws from at most three older ones at or
-/// below it. It shrinks the same way from the bottom up. Single-threaded but for `prefetch` and
+/// below it. It shrinks the same way from the bottom up. A step goes through a few hundred places:
+/// meanwhile a key of the page that is being filled is in it or still where it was. Single-threaded
+/// but for `prefetch` and
 /// `prefetch_item`.
 ///
 /// Sources: two-choice cuckoo buckets as in MemC3 (Fan, Andersen, Kaminsky, NSDI 2013), the
@@ -66,6 +68,7 @@ class Index {
     static constexpr std::uint32_t kSlotsPerPage = kSlotsPerBucket * kBucketsPerPage;
     static constexpr std::uint32_t kPageBytes = kSlotsPerPage * 8;
     static constexpr std::size_t kOverflowSlots = 64;
+    static constexpr std::uint32_t kStepSlots = 256;  // gone through by one step of resizing
 
     /// Reserves addresses for `pages_max` pages and charges one to the pool. Throws
     /// std::system_error.
@@ -87,23 +90,14 @@ class Index {
     /// The slot of `hash` for which `is_it(location)` holds; nullptr if there is none.
     template <typename Predicate>
     SlotRef find(std::uint64_t hash, Predicate&& is_it) noexcept {
-        const std::uint64_t tag = tag_of(hash);
-        char* page = const_cast<char*>(page_address(hash));
-        const std::uint32_t first = first_bucket(hash);
-        for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
-            auto* slots = reinterpret_cast<std::uint64_t*>(page + bucket * 64);
-            for (std::uint32_t mask = match(slots, tag); mask != 0; mask &= mask - 1) {
-                SlotRef slot = slots + __builtin_ctz(mask);
-                if (is_it(Slot::location(*slot))) return slot;
-            }
-        }
+        if (SlotRef slot = find_in(page_of(hash), hash, is_it); slot != nullptr) return slot;
         if (overflow_count_ != 0) [[unlikely]] {
             for (Overflow& entry : overflow_) {
                 if (entry.slot != 0 && entry.hash == hash && is_it(Slot::location(entry.slot)))
                     return &entry.slot;
             }
         }
-        return nullptr;
+        return moves_to_target(hash) ? find_in(moving_page_, hash, is_it) : nullptr;
     }
 
     /// The slot that points at exactly this location.
@@ -134,17 +128,18 @@ class Index {
     }
     /// On the way from one size to another.
     bool resizing() const noexcept { return resize_ != Resize::None; }
-    /// Begins growing to `pages` (more than now; capped). False: at the maximum, or the pool has no
-    /// budget for it.
+    /// Begins growing to `pages` (more than now; capped). False: at the maximum, or what was given
+    /// up before is still on its way.
     bool start_growth(std::uint32_t pages) noexcept;
     /// Begins shrinking to half load. The memory goes back to the pool at the end. False: what was
     /// given up before is still on its way.
     bool start_shrinking() noexcept;
-    /// Moves the keys of one page of the new size; `hash_of(location)` reads a key's hash from the
-    /// log, `dropped(location)` is told of a key that found no room anywhere (its slot is gone). No
-    /// effect when not resizing.
+    /// Goes through kStepSlots places for keys of the next page of the new size;
+    /// `hash_of(location)` reads a key's hash from the log, `dropped(location)` is told of a key
+    /// that found no room anywhere (its slot is gone). No effect when not resizing. False: the page
+    /// is a new one and the pool has no budget for it; try again.
     template <typename HashOf, typename Dropped>
-    void resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept;
+    bool resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept;
 
     /// Calls `visit(slot)` for every key of a page, `pages()` standing for those without one; it
     /// may erase the slot. Not while resizing.
@@ -178,7 +173,8 @@ class Index {
     std::uint32_t pages() const noexcept { return new_pages_.load(std::memory_order_relaxed); }
     std::uint32_t pages_max() const noexcept { return pages_max_; }
     std::uint64_t slots() const noexcept { return std::uint64_t{pages()} * kSlotsPerPage; }
-    std::uint64_t bytes() const noexcept { return std::uint64_t{pages()} * kPageBytes; }
+    /// What the pool is charged with.
+    std::uint64_t bytes() const noexcept { return std::uint64_t{charged_pages_} * kPageBytes; }
     std::size_t overflowed() const noexcept { return overflow_count_; }
 
     /// Bits of the hash: page from the upper half, bucket and tag from the lower, shard from the
@@ -198,6 +194,7 @@ class Index {
     enum class Resize : std::uint8_t { None, Growing, Shrinking };
     static constexpr std::uint32_t kShrinkPagesMin = 8;  // 128 KiB: not worth it below
     static constexpr std::uint32_t kAllPages = 0xffffffff;
+    static constexpr std::uint32_t kNoPage = 0xffffffff;
 
     struct Overflow {
         std::uint64_t hash = 0;
@@ -228,6 +225,30 @@ class Index {
                bucket * kSlotsPerBucket;
     }
 
+    template <typename Predicate>
+    SlotRef find_in(std::uint32_t page, std::uint64_t hash, Predicate&& is_it) noexcept {
+        const std::uint64_t tag = tag_of(hash);
+        const std::uint32_t first = first_bucket(hash);
+        for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
+            std::uint64_t* slots = bucket_at(page, bucket);
+            for (std::uint32_t mask = match(slots, tag); mask != 0; mask &= mask - 1) {
+                SlotRef slot = slots + __builtin_ctz(mask);
+                if (is_it(Slot::location(*slot))) return slot;
+            }
+        }
+        return nullptr;
+    }
+    /// True for the keys of the page that is being filled.
+    bool moves_to_target(std::uint64_t hash) const noexcept {
+        return moving_page_ != kNoPage && scale(hash, pages()) == moving_page_;
+    }
+    /// What has not been gone through yet must not get behind the step's back.
+    bool may_displace(std::uint32_t page, const std::uint64_t* from,
+                      const std::uint64_t* to) noexcept {
+        const std::uint64_t* next = bucket_at(page, 0) + source_slot_;
+        return page != source_page_ || from < next || to >= next;
+    }
+
     static std::uint32_t match(const std::uint64_t* slots, std::uint64_t tag) noexcept;
     static std::uint32_t match_unlocked(const std::uint64_t* slots, std::uint64_t tag) noexcept;
     static SlotRef empty_in(std::uint64_t* bucket) noexcept;
@@ -239,6 +260,8 @@ class Index {
         done_from_.store(from, std::memory_order_relaxed);
         done_count_.store(count, std::memory_order_relaxed);
     }
+    bool begin_page() noexcept;
+    void begin_source(std::uint32_t page) noexcept;
     void page_done(std::uint32_t page) noexcept;
     void finish_resizing() noexcept;
 
@@ -250,6 +273,11 @@ class Index {
     std::atomic<std::uint32_t> done_from_{0};           // pages from here, so many,
     std::atomic<std::uint32_t> done_count_{kAllPages};  // are in the new mapping
     Resize resize_ = Resize::None;
+    std::uint32_t charged_pages_ = 1;
+    std::uint32_t moving_page_ = kNoPage;   // is being filled with its keys; not done yet
+    std::uint32_t source_page_ = kNoPage;   // where they come from at present,
+    std::uint32_t source_slot_ = 0;         // from here on,
+    std::uint32_t source_last_ = 0;         // and the last such page
     std::atomic<bool> giving_back_{false};  // pages behind the end are on their way to the system
     std::uint64_t count_ = 0;
     std::uint64_t grow_at_ = 0;
@@ -280,38 +308,29 @@ inline std::uint32_t Index::match(const std::uint64_t* slots, std::uint64_t tag)
 }
 
 template <typename HashOf, typename Dropped>
-void Index::resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept {
-    if (resize_ == Resize::None) return;
-    const std::uint32_t target = resize_ == Resize::Growing
-                                     ? done_from_.load(std::memory_order_relaxed) - 1
-                                     : done_count_.load(std::memory_order_relaxed);
-    const std::uint32_t new_pages = new_pages_.load(std::memory_order_relaxed);
-    const std::uint32_t old_pages = old_pages_.load(std::memory_order_relaxed);
-    // Old pages whose keys can belong to the target: those that the target's share of the hash
-    // range overlaps.
-    const auto first = static_cast<std::uint32_t>(std::uint64_t{target} * old_pages / new_pages);
-    const auto last =
-        static_cast<std::uint32_t>(((std::uint64_t{target} + 1) * old_pages - 1) / new_pages);
+bool Index::resize_step(HashOf&& hash_of, Dropped&& dropped) noexcept {
+    if (resize_ == Resize::None) return true;
+    if (moving_page_ == kNoPage) return begin_page();
     constexpr std::uint32_t kAhead = 16;
-    for (std::uint32_t source = first; source <= last; ++source) {
-        if (source == target) continue;  // What is left in it belongs to it.
-        std::uint64_t* slots = bucket_at(source, 0);
-        for (std::uint32_t i = 0; i < kSlotsPerPage; ++i) {
-            if (i + kAhead < kSlotsPerPage && slots[i + kAhead] != 0) {
-                __builtin_prefetch(pool_.base() + Slot::location(slots[i + kAhead]));
-            }
-            if (slots[i] == 0) continue;
-            const std::uint64_t hash = hash_of(Slot::location(slots[i]));
-            if (scale(hash, new_pages) != target) continue;
-            const std::uint64_t word = slots[i];
-            store(&slots[i], 0);
-            if (place(target, hash, word) == nullptr && place_overflow(hash, word) == nullptr) {
-                --count_;
-                dropped(Slot::location(word));
-            }
+    const std::uint32_t target = moving_page_;
+    std::uint64_t* slots = bucket_at(source_page_, 0);
+    for (const std::uint32_t end = source_slot_ + kStepSlots; source_slot_ < end; ++source_slot_) {
+        const std::uint32_t i = source_slot_;
+        if (i + kAhead < kSlotsPerPage && slots[i + kAhead] != 0) {
+            __builtin_prefetch(pool_.base() + Slot::location(slots[i + kAhead]));
+        }
+        if (slots[i] == 0) continue;
+        const std::uint64_t hash = hash_of(Slot::location(slots[i]));
+        if (scale(hash, pages()) != target) continue;
+        const std::uint64_t word = slots[i];
+        store(&slots[i], 0);
+        if (place(target, hash, word) == nullptr && place_overflow(hash, word) == nullptr) {
+            --count_;
+            dropped(Slot::location(word));
         }
     }
-    page_done(target);
+    if (source_slot_ == kSlotsPerPage) begin_source(source_page_ + 1);
+    return true;
 }
 
 }  // namespace shardmill::store

@@ -14,7 +14,9 @@ namespace {
 constexpr std::uint32_t kPrefixMax = 24;
 // What may be left over in pages of a large item's own.
 constexpr std::uint32_t kJumboSlack = 4096;
-constexpr std::uint32_t kGrowthPace = 16;  // one page of index growth per so many new keys
+// What storing something pays towards the memory that will be needed next; see Shard::empty.
+constexpr std::uint64_t kAheadEffort = 8192;
+constexpr std::uint64_t kAheadEffortPerByte = 4;
 constexpr std::uint32_t kStoredBits = ItemHeader::kStale | ItemHeader::kWin |
                                       ItemHeader::kBinaryKey | ItemHeader::kHit |
                                       ItemHeader::kCasSeen;
@@ -300,7 +302,9 @@ std::expected<Handle, StoreError> Shard::append(const NewItem& item, const Handl
         return std::unexpected(place.error());
     }
     write_item(address(*place), word, item, static_cast<std::uint32_t>(value_bytes));
-    return link(item.key.hash, existing, *place, now);
+    const Handle stored = link(item.key.hash, existing, *place, now);
+    empty_ahead(kAheadEffort + kAheadEffortPerByte * rounded, place->segment, now);
+    return stored;
 }
 
 Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
@@ -326,33 +330,28 @@ Handle Shard::link(std::uint64_t hash, const Handle* existing, Place place,
     return handle_for(slot, now);
 }
 
-void Shard::resize_index_step(std::uint32_t now) noexcept {
-    index_.resize_step([this](std::uint64_t at) { return hash_at(at); },
-                       [this, now](std::uint64_t at) {
-                           ++stats_.evictions;
-                           const Place place = place_of(at);
-                           const ItemView item = view_at(place);
-                           // Its slot, and with it its last access, is gone already.
-                           tell_evicted(item, Slot::make(0, 0, stamp_now(now), at), now);
-                           kill(place, item.bytes);
-                       });
+/// False: its next page has to wait for memory.
+bool Shard::resize_index_step(std::uint32_t now) noexcept {
+    stats_.resize_looks += Index::kStepSlots;
+    index_starved_ =
+        !index_.resize_step([this](std::uint64_t at) { return hash_at(at); },
+                            [this, now](std::uint64_t at) {
+                                ++stats_.evictions;
+                                const Place place = place_of(at);
+                                const ItemView item = view_at(place);
+                                // Its slot, and with it its last access, is gone already.
+                                tell_evicted(item, Slot::make(0, 0, stamp_now(now), at), now);
+                                kill(place, item.bytes);
+                            });
+    return !index_starved_;
 }
 
 bool Shard::make_index_room(std::uint32_t now) noexcept {
-    if (index_.resizing()) {
-        if (++growth_pace_ % kGrowthPace == 0) resize_index_step(now);
-    } else if (index_.wants_growth() && !pool_.over_limit()) {
-        const std::uint32_t pages = index_pages_wanted();
-        while (pages < index_.pages_max() && !index_.start_growth(pages)) {
-            if (!make_room(kNoSegment, now)) break;
-        }
-    }
+    if (index_.wants_growth() && !pool_.over_limit()) index_.start_growth(index_pages_wanted());
+    if (index_.resizing()) resize_index_step(now);
     while (index_.overflowed() == Index::kOverflowSlots) {
-        if (index_.resizing()) {
-            resize_index_step(now);
-        } else if (!make_room(kNoSegment, now)) {
-            return false;
-        }
+        if (index_.resizing() && resize_index_step(now)) continue;
+        if (!make_room(kNoSegment, now)) return false;
     }
     return true;
 }

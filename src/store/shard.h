@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "store/index.h"
 #include "store/item.h"
 #include "store/segment_pool.h"
+#include "store/shard_stats.h"
 #include "store/size_histogram.h"
 
 namespace shardmill::store {
@@ -84,35 +86,6 @@ struct Reservation {
     std::uint64_t upload_bytes = 0;  // on the pool's account of values on their way
 };
 
-/// What a shard has counted; summed over shards by the caller, under each shard's lock.
-struct ShardStats {
-    std::uint64_t items = 0;        // resident, expired but unnoticed ones included
-    std::uint64_t item_bytes = 0;   // their bytes in the log
-    std::uint64_t total_items = 0;  // ever stored
-    std::uint64_t evictions = 0;    // live items dropped for space
-    std::uint64_t evicted_unfetched = 0;
-    std::uint64_t evicted_active = 0;   // dropped although hit since the last chance
-    std::uint64_t evicted_nonzero = 0;  // dropped before their deadline
-    std::uint64_t expired_unfetched = 0;
-    std::uint64_t reclaimed = 0;          // expired items whose space was taken back
-    std::uint64_t crawler_reclaimed = 0;  // the same because a crawl was asked for
-    std::uint64_t direct_reclaims = 0;    // segments that writes had to empty first
-    std::uint64_t moved_items = 0;        // copied by reclaiming
-    std::uint64_t promoted_items = 0;     // of those, to the main queue because they were hit
-    std::uint64_t moved_bytes = 0;
-    std::uint64_t out_of_memory = 0;
-    std::uint64_t segments = 0;
-    std::uint64_t segment_bytes = 0;  // memory of all segments held
-    std::uint64_t pinned_bytes = 0;   // of segments that left the cache but are still pinned
-    std::uint64_t index_bytes = 0;
-    std::uint64_t index_slots = 0;
-    std::uint64_t ghost_bytes = 0;  // memory of evicted keys
-    std::uint64_t ghost_hits = 0;   // keys that came back while they were remembered
-    std::uint32_t evicted_at = 0;   // unix seconds of the last eviction
-    std::uint32_t evicted_age = 0;  // seconds since the last access of what it dropped
-    bool index_growing = false;
-};
-
 struct ShardConfig {
     std::uint64_t share_bytes =
         16u << 20;      // the memory the shard can expect of the pool's first limit: sizes the
@@ -121,6 +94,9 @@ struct ShardConfig {
     /// What a hit counts for: size to the power of this. 0: eviction keeps the share of requests
     /// high that hit, 1: the share of bytes, between: a compromise.
     double hit_weight = 0;
+    /// Percent of the segments' memory for items that were not hit yet, as in S3-FIFO; 0: no fixed
+    /// part, the lowest worth goes whichever queue it is in.
+    std::uint32_t small_share = 0;
     std::optional<SizeHistogram::Sizes> track_sizes = {};  // keep a histogram of sizes
 };
 
@@ -291,6 +267,16 @@ class Shard {
     /// What a reclaim keeps: everything live, or what was hit at least so often.
     enum class Retain : std::uint8_t { All = 0, HitOnce = 1, HitTwice = 2, HitOften = 3, None = 4 };
 
+    /// A segment on its way out. Between two steps of it anything else may happen: its items are
+    /// found, replaced, pinned as those of any other.
+    struct Emptying {
+        std::uint32_t segment = kNoSegment;
+        std::uint32_t offset = 0;  // nothing of what is in front of this is in the index any more
+        Retain retain = Retain::All;
+        bool kept_whole = false;         // a large item that stays
+        std::uint64_t copied_bytes = 0;  // of what stays
+    };
+
     Segment& meta(std::uint32_t segment) const noexcept { return pool_.segment(segment); }
     Queue& queue(QueueId id) noexcept { return queues_[id.number]; }
     char* address(Place place) const noexcept { return pool_.data(place.segment) + place.offset; }
@@ -333,7 +319,7 @@ class Shard {
                                               std::uint32_t bits, std::uint64_t cas,
                                               std::uint32_t now) noexcept;
     bool make_index_room(std::uint32_t now) noexcept;
-    void resize_index_step(std::uint32_t now) noexcept;
+    bool resize_index_step(std::uint32_t now) noexcept;
     void kill(Place place, std::uint32_t bytes) noexcept;
 
     // shard_space.cc: segments and queues
@@ -342,6 +328,8 @@ class Shard {
     std::expected<Place, StoreError> allocate_jumbo(std::uint32_t bytes, std::uint32_t protect,
                                                     std::uint32_t now) noexcept;
     bool fits(std::uint32_t segment, std::uint32_t bytes) const noexcept;
+    bool give_up_ready() noexcept;
+    std::uint32_t any_open_with_room(std::uint32_t bytes) const noexcept;
     Place append_to(std::uint32_t segment, std::uint32_t bytes) noexcept;
     void open_segment(std::uint32_t segment, QueueId queue) noexcept;
     void start_segment(std::uint32_t segment, QueueId queue) noexcept;
@@ -372,18 +360,34 @@ class Shard {
     std::uint32_t dead_weight(std::uint32_t protect, std::uint32_t now) noexcept;
     std::uint32_t victim(std::uint32_t protect, std::uint32_t now) noexcept;
     std::uint32_t lowest_tail(std::uint32_t protect, std::uint32_t now) noexcept;
+    std::uint32_t lowest_of(std::span<Queue> queues, std::uint32_t protect,
+                            std::uint32_t now) noexcept;
     std::uint32_t tail(const Queue& queue, std::uint32_t protect) const noexcept;
     double score(Queue& queue, std::uint32_t segment, std::uint32_t now) noexcept;
     double estimate_hits(std::uint32_t segment, std::uint32_t now) noexcept;
     void seal_stale() noexcept;
-    /// Empties a segment and retires it. True: at least an eighth of its memory was won.
-    bool reclaim(std::uint32_t segment, Retain retain, std::uint32_t now) noexcept;
+    Emptying next_to_empty(std::uint32_t protect, std::uint32_t now) noexcept;
+    void begin_emptying(Emptying emptying) noexcept;
+    void empty(Emptying& emptying, std::uint64_t effort, std::uint32_t now) noexcept;
+    void settle(Emptying& emptying, std::uint32_t offset, std::uint64_t hash,
+                std::uint32_t now) noexcept;
+    bool emptied(const Emptying& emptying) const noexcept {
+        return emptying.offset == meta(emptying.segment).fill;
+    }
+    bool retire_emptied(Emptying& emptying) noexcept;
+    bool empty_ahead(std::uint64_t effort, std::uint32_t protect, std::uint32_t now) noexcept;
+    bool wants_room_ahead() noexcept;
+    bool room_is_near(std::uint32_t now) noexcept;
     void tell_evicted(const ItemView& item, std::uint64_t slot, std::uint32_t now) const noexcept {
         if (observer_ != nullptr) [[unlikely]]
             observer_->evicted({item, access_of(item, slot, now), now});
     }
     void drop_from(std::uint32_t segment, const ItemView& item, std::uint64_t hash, SlotRef slot,
                    std::uint32_t now) noexcept;
+    void leave(std::uint32_t segment, std::uint32_t bytes) noexcept {
+        meta(segment).live_bytes -= bytes;
+        --meta(segment).live_items;
+    }
     bool relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Retain retain,
                   std::uint32_t now) noexcept;
     std::uint32_t survivors_segment(std::uint32_t from, Retain retain,
@@ -415,10 +419,12 @@ class Shard {
     void unpinned(std::uint32_t segment) noexcept;
     void mark_unmarked(std::uint32_t segment) noexcept;
     void pin_for(ActiveCut& active, ShardCut& cut, std::uint32_t segment);
+    std::vector<std::uint32_t> dead_without_a_mark(std::uint32_t segment) const;
     void fail_cuts() noexcept;
     void sweep_stamps(std::uint32_t now) noexcept;
     bool keep_lowered_limit(std::uint32_t now) noexcept;
     bool shrink_index() noexcept;
+    bool keep_emptying(std::uint32_t now) noexcept;
 
     const std::uint32_t id_;
     const ShardConfig config_;
@@ -431,7 +437,13 @@ class Shard {
     Queue queues_[kQueues];
     std::uint64_t appended_bytes_ = 0;  // ever, by new items: the clock that ages are measured on
     std::uint32_t spare_ = kNoSegment;  // what a reclaim copies survivors into
-    std::vector<std::uint32_t> held_;   // all segments of this shard but the spare
+    std::uint32_t ready_ = kNoSegment;  // emptied ahead of need: the next one to be opened
+    std::uint64_t small_bytes_ = 0;     // memory of the segments linked in small queues
+    std::vector<std::uint32_t> held_;   // all segments of this shard but these two
+    Emptying emptying_;                 // goes on with every append and in housekeeping
+    std::uint32_t fruitless_ = 0;       // reclaims in a row that won nothing
+    std::uint64_t search_at_ = 0;       // on appended_bytes_: no room was found, look again then
+    bool index_starved_ = false;        // its growth waits for memory
     std::uint32_t held_cursor_ = 0;     // dead_weight goes round
     std::size_t expiry_cursor_ = 0;     // the search for expired items goes round, too
     std::uint32_t expiry_due_ = kNeverExpires;   // no segment needs to be looked at before
@@ -445,10 +457,8 @@ class Shard {
     std::uint64_t detached_bytes_ = 0;  // out of the cache, still pinned
     std::uint64_t lent_bytes_ = 0;      // of those, not charged to the pool
     std::vector<ActiveCut> cuts_;
-    std::uint32_t growth_pace_ = 0;
     std::uint32_t stamp_page_ = 0;
     std::uint32_t stamp_sweep_at_ = 0;
-    bool housekeeping_ = false;             // what is reclaimed is not for a write
     std::unique_ptr<SizeHistogram> sizes_;  // nullptr: nobody wants to know
     EvictionObserver* observer_ = nullptr;
     mutable ShardStats stats_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "store/shard.h"
 
@@ -9,7 +10,8 @@ namespace shardmill::store {
 namespace {
 
 constexpr std::uint64_t kGhostShare = 32;  // what evicted keys may keep of a limit that was lowered
-constexpr std::uint32_t kHousekeepingLooks = 16;  // segments looked at per call
+constexpr std::uint32_t kHousekeepingLooks = 16;          // segments looked at per call
+constexpr std::uint64_t kHousekeepingEffort = 256 << 10;  // per call, see Shard::empty
 
 }  // namespace
 
@@ -79,6 +81,25 @@ void Shard::unpinned(std::uint32_t id) noexcept {
     free_segment(id);
 }
 
+/// Offsets, ascending, of what looks alive in the log and is not.
+std::vector<std::uint32_t> Shard::dead_without_a_mark(std::uint32_t id) const {
+    std::vector<std::uint32_t> dead;
+    const std::uint32_t left = emptying_.segment == id ? emptying_.offset : 0;
+    for (std::uint32_t offset = 0; offset < left;) {
+        const ItemView item = view_at({id, offset});
+        if (!item.header.has(ItemHeader::kDead)) dead.push_back(offset);
+        offset += item.bytes;
+    }
+    if (const auto& unmarked = meta(id).unmarked_dead) {
+        const auto first = dead.insert(dead.end(), unmarked->begin(), unmarked->end());
+        const auto behind =
+            std::remove_if(first, dead.end(), [left](std::uint32_t at) { return at < left; });
+        dead.erase(behind, dead.end());
+        std::sort(dead.begin(), dead.end());
+    }
+    return dead;
+}
+
 void Shard::pin_for(ActiveCut& active, ShardCut& cut, std::uint32_t id) {
     Segment& segment = meta(id);
     if (segment.live_items == 0 || flushed(segment)) return;
@@ -88,12 +109,8 @@ void Shard::pin_for(ActiveCut& active, ShardCut& cut, std::uint32_t id) {
                          .bytes = segment.fill,
                          .data = pool_.data(id),
                          .sequence = segment.sequence,
-                         .dead = {},
+                         .dead = dead_without_a_mark(id),
                          .claim_word = std::make_shared<std::atomic<Claim>>(Claim::Pinned)};
-    if (segment.unmarked_dead) {
-        pinned.dead = *segment.unmarked_dead;
-        std::sort(pinned.dead.begin(), pinned.dead.end());
-    }
     cut.items += segment.live_items;
     cut.bytes += segment.live_bytes;
     active.claims.push_back(pinned.claim_word);
@@ -173,7 +190,9 @@ std::uint32_t Shard::flushed_segment() noexcept {
 
 bool Shard::has_flushed_segments() const noexcept {
     return std::ranges::any_of(held_, [this](std::uint32_t id) {
-        return meta(id).state == SegmentState::Sealed && flushed(meta(id));
+        const SegmentState state = meta(id).state;
+        return (state == SegmentState::Sealed || state == SegmentState::Reclaiming) &&
+               flushed(meta(id));
     });
 }
 
@@ -182,17 +201,19 @@ bool Shard::has_flushed_segments() const noexcept {
 /// here more often than elsewhere, and nobody would give back what others have not given up. False:
 /// nothing left to give.
 bool Shard::keep_lowered_limit(std::uint32_t now) noexcept {
-    if (index_.resizing()) {
-        resize_index_step(now);
-    } else if (index_.wants_shrinking() && shrink_index()) {
-        // Housekeeping goes on with it.
-    } else if (ghost_.bytes() > share_bytes() / kGhostShare) {
+    if (index_.resizing() && resize_index_step(now)) return true;
+    if (index_.wants_shrinking() && shrink_index()) return true;  // Housekeeping goes on with it.
+    if (ghost_.bytes() > share_bytes() / kGhostShare) {
         ghost_.forget();
-    } else {
-        const std::uint64_t used = memory_held() + index_.bytes() + ghost_.bytes();
-        return used > share_bytes() && make_room(kNoSegment, now);
+        return true;
     }
-    return true;
+    if (memory_held() + index_.bytes() + ghost_.bytes() <= share_bytes()) return false;
+    if (emptying_.segment == kNoSegment) {
+        const Emptying next = next_to_empty(kNoSegment, now);
+        if (next.segment == kNoSegment) return give_up_ready();
+        begin_emptying(next);
+    }
+    return empty_ahead(kHousekeepingEffort, kNoSegment, now);
 }
 
 /// Not while a flush of what is unused goes up the pages: what is left crowds in the upper ones.
@@ -204,23 +225,28 @@ void Shard::make_list_room(std::vector<std::uint32_t>& room) noexcept {
     held_.swap(room);
 }
 
+/// Segments that hold nothing of use any more, or too little; then room for what is stored next.
+bool Shard::keep_emptying(std::uint32_t now) noexcept {
+    if (emptying_.segment == kNoSegment) {
+        std::uint32_t found = flushing_ ? flushed_segment() : kNoSegment;
+        if (found == kNoSegment) found = expired_segment(kHousekeepingLooks, kNoSegment, now);
+        if (found != kNoSegment) begin_emptying({.segment = found, .retain = Retain::All});
+    }
+    return empty_ahead(kHousekeepingEffort, kNoSegment, now);
+}
+
 bool Shard::housekeep(std::uint32_t now) noexcept {
     check_flush(now);
     if (pool_.over_limit() && keep_lowered_limit(now)) return true;
     sweep_stamps(now);
-    std::uint32_t found = flushing_ ? flushed_segment() : kNoSegment;
-    if (found == kNoSegment) found = expired_segment(kHousekeepingLooks, kNoSegment, now);
-    if (found != kNoSegment) {
-        housekeeping_ = true;
-        reclaim(found, Retain::All, now);
-        housekeeping_ = false;
-    } else if (flushing_) {
+    const bool emptying = keep_emptying(now);
+    if (!emptying && flushing_) {
         if (unused_before_ != 0 && !index_.resizing()) drop_unused(now);
         flushing_ = unused_before_ != 0 || has_flushed_segments();
     }
     if (index_.wants_shrinking()) shrink_index();
     if (index_.resizing()) resize_index_step(now);
-    return found != kNoSegment || flushing_ || index_.resizing();
+    return emptying || flushing_ || index_.resizing();
 }
 
 ShardStats Shard::stats() const noexcept {

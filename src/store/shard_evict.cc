@@ -12,7 +12,14 @@ namespace shardmill::store {
 namespace {
 
 constexpr std::uint32_t kDeadWeightLooks = 64;  // segments looked at per search for garbage
+constexpr std::size_t kExpiryLooks = 256;       // the same for what has expired
 constexpr std::uint32_t kReclaimBatch = 16;     // index look-ups in flight
+constexpr std::uint64_t kBatchBytes = 16384;    // of items, in one batch
+constexpr std::uint64_t kItemEffort = 512;      // an item's look-up takes as long as copying this
+constexpr std::uint64_t kDeadEffort = 64;
+constexpr std::uint64_t kNearEffort = 1 << 20;  // a quarter of a millisecond
+constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+constexpr std::size_t kAheadSegmentsMin = 16;  // fewer: none is spared for what comes next
 
 // What an item that was never hit counts for. Anything from 0.03 to 0.3 gives the same misses
 // within a percent.
@@ -20,25 +27,79 @@ constexpr double kHitsPrior = 0.3;
 
 }  // namespace
 
+/// Which segment to empty, and what to keep of it. What was hit is kept, but a shard where
+/// everything was hit must give something up in the end: the more segments in a row have won
+/// nothing, the more hits it takes.
+Shard::Emptying Shard::next_to_empty(std::uint32_t protect, std::uint32_t now) noexcept {
+    if (const std::uint32_t id = dead_weight(protect, now); id != kNoSegment)
+        return {.segment = id, .retain = Retain::All};
+    if (!config_.evict) return {};
+    constexpr Retain kRetain[] = {Retain::HitOnce, Retain::HitOnce, Retain::HitTwice,
+                                  Retain::HitOften, Retain::None};
+    return {.segment = victim(protect, now),
+            .retain = kRetain[std::min<std::size_t>(fruitless_, std::size(kRetain) - 1)]};
+}
+
+/// True when making room at once is no great matter.
+bool Shard::room_is_near(std::uint32_t now) noexcept {
+    if (emptying_.segment == kNoSegment) {
+        const Emptying next = next_to_empty(kNoSegment, now);
+        if (next.segment == kNoSegment) return false;
+        begin_emptying(next);
+    }
+    const Segment& segment = meta(emptying_.segment);
+    return segment.live_items * kItemEffort + segment.live_bytes <= kNearEffort;
+}
+
+/// Makes room at once, whatever it takes. False: there is nothing to be had.
 bool Shard::make_room(std::uint32_t protect, std::uint32_t now) noexcept {
-    if (const std::uint32_t id = dead_weight(protect, now); id != kNoSegment) {
-        reclaim(id, Retain::All, now);
+    ++stats_.direct_reclaims;
+    if (emptying_.segment != kNoSegment && emptying_.segment != protect) {
+        empty(emptying_, kUnlimited, now);
+        if (retire_emptied(emptying_)) return true;
+    }
+    for (;;) {
+        Emptying whole = next_to_empty(protect, now);
+        if (whole.segment == kNoSegment) return false;
+        meta(whole.segment).state = SegmentState::Reclaiming;
+        empty(whole, kUnlimited, now);
+        if (retire_emptied(whole)) return true;
+    }
+}
+
+/// True when the memory that will be needed next is not there yet.
+bool Shard::wants_room_ahead() noexcept {
+    if (index_starved_) return true;
+    if (ready_ == kNoSegment) ready_ = pool_.acquire().value_or(kNoSegment);
+    return ready_ == kNoSegment && held_.size() >= kAheadSegmentsMin;
+}
+
+/// A step of making room before it is needed. False: there is none to make, or no need.
+bool Shard::empty_ahead(std::uint64_t effort, std::uint32_t protect, std::uint32_t now) noexcept {
+    if (emptying_.segment == kNoSegment) {
+        if (!wants_room_ahead() || appended_bytes_ < search_at_) return false;
+        const Emptying next = next_to_empty(protect, now);
+        if (next.segment == kNoSegment) {
+            search_at_ = appended_bytes_ + pool_.segment_bytes() / 8;
+            return false;
+        }
+        begin_emptying(next);
         return true;
     }
-    if (!config_.evict) return false;
-    // What was hit is kept, but a shard where everything was hit must give something up in the end:
-    // the more segments have been gone through for this one request, the more hits it takes.
-    for (const Retain retain :
-         {Retain::HitOnce, Retain::HitOnce, Retain::HitTwice, Retain::HitOften, Retain::None}) {
-        const std::uint32_t id = victim(protect, now);
-        if (id == kNoSegment) return false;
-        if (reclaim(id, retain, now)) return true;
-    }
+    if (emptying_.segment == protect) return false;
+    empty(emptying_, effort, now);
+    if (emptied(emptying_)) retire_emptied(emptying_);
     return true;
 }
 
+void Shard::begin_emptying(Emptying emptying) noexcept {
+    emptying_ = emptying;
+    meta(emptying.segment).state = SegmentState::Reclaiming;  // Nothing else may free it.
+}
+
 std::uint32_t Shard::dead_weight(std::uint32_t protect, std::uint32_t now) noexcept {
-    if (const std::uint32_t id = expired_segment(held_.size(), protect, now); id != kNoSegment)
+    const std::size_t expiry_looks = std::min(held_.size(), kExpiryLooks);
+    if (const std::uint32_t id = expired_segment(expiry_looks, protect, now); id != kNoSegment)
         return id;
     const std::size_t looks =
         std::min<std::size_t>(held_.size(), config_.evict ? kDeadWeightLooks : held_.size());
@@ -132,10 +193,11 @@ void Shard::seal_stale() noexcept {
     }
 }
 
-std::uint32_t Shard::lowest_tail(std::uint32_t protect, std::uint32_t now) noexcept {
+std::uint32_t Shard::lowest_of(std::span<Queue> queues, std::uint32_t protect,
+                               std::uint32_t now) noexcept {
     std::uint32_t best = kNoSegment;
     double lowest = 0;
-    for (Queue& from : queues_) {
+    for (Queue& from : queues) {
         const std::uint32_t id = tail(from, protect);
         if (id == kNoSegment) continue;
         const double value = score(from, id, now);
@@ -144,6 +206,16 @@ std::uint32_t Shard::lowest_tail(std::uint32_t protect, std::uint32_t now) noexc
         lowest = value;
     }
     return best;
+}
+
+std::uint32_t Shard::lowest_tail(std::uint32_t protect, std::uint32_t now) noexcept {
+    if (config_.small_share == 0) return lowest_of(queues_, protect, now);
+    static_assert(static_cast<int>(QueueKind::Small) == 0, "the small queues come first");
+    const auto small = std::span(queues_).first(kLanes);
+    const auto main = std::span(queues_).last(kLanes);
+    const bool too_large = small_bytes_ * 100 > stats_.segment_bytes * config_.small_share;
+    const std::uint32_t id = lowest_of(too_large ? small : main, protect, now);
+    return id != kNoSegment ? id : lowest_of(too_large ? main : small, protect, now);
 }
 
 std::uint32_t Shard::victim(std::uint32_t protect, std::uint32_t now) noexcept {
@@ -201,6 +273,7 @@ void Shard::drop_from(std::uint32_t from, const ItemView& item, std::uint64_t ha
         tell_evicted(item, word, now);
     }
     index_.erase(slot);
+    leave(from, item.bytes);
     stats_.item_bytes -= item.bytes;
 }
 
@@ -266,6 +339,7 @@ bool Shard::relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Ret
     ++target.live_items;
     note_exptime(place.segment, item.exptime, now);
     Index::store(slot, Slot::make(Slot::tag(word), frequency, Slot::stamp(word), location(place)));
+    leave(from, item.bytes);
     stats_.item_bytes += bytes - item.bytes;
     ++stats_.moved_items;
     stats_.promoted_items += !cleaning;
@@ -273,61 +347,75 @@ bool Shard::relocate(std::uint32_t from, const ItemView& item, SlotRef slot, Ret
     return true;
 }
 
-bool Shard::reclaim(std::uint32_t id, Retain retain, std::uint32_t now) noexcept {
-    Segment& segment = meta(id);
-    stats_.direct_reclaims += !housekeeping_;
-    segment.state = SegmentState::Reclaiming;  // Nothing may free it while it is walked.
+/// Settles the item at `offset` of a segment that is being emptied: it is copied or dropped.
+void Shard::settle(Emptying& emptying, std::uint32_t offset, std::uint64_t hash,
+                   std::uint32_t now) noexcept {
+    const Place place{emptying.segment, offset};
+    SlotRef slot = index_.find_location(hash, location(place));
+    if (slot == nullptr) return;  // Died while a scan held the segment.
+    const ItemView item = view_at(place);
+    const bool gone = item.expired(now) || flushed(meta(place.segment));
+    const std::uint64_t frequency = Slot::frequency(*slot);
+    const bool keep = !gone && frequency >= static_cast<std::uint64_t>(emptying.retain);
+    const std::uint64_t moved = stats_.moved_bytes;
+    if (keep && meta(place.segment).jumbo) {
+        emptying.kept_whole = true;
+        Index::store(slot, Slot::make(Slot::tag(*slot), frequency == 0 ? 0 : frequency - 1,
+                                      Slot::stamp(*slot), Slot::location(*slot)));
+    } else if (!keep || !relocate(place.segment, item, slot, emptying.retain, now)) {
+        drop_from(place.segment, item, hash, slot, now);
+    }
+    emptying.copied_bytes += stats_.moved_bytes - moved;
+}
+
+/// Goes on with emptying a segment until about so much effort was spent on it: a byte copied counts
+/// one, a live item gone through as many as take the same time.
+void Shard::empty(Emptying& emptying, std::uint64_t effort, std::uint32_t now) noexcept {
     struct Candidate {
         std::uint32_t offset;
         std::uint64_t hash;
     };
     Candidate batch[kReclaimBatch];
-    std::uint32_t batched = 0;
-    bool kept_whole = false;
-    const std::uint64_t moved = stats_.moved_bytes;
-    const auto settle = [&](const Candidate& candidate) noexcept {
-        const Place place{id, candidate.offset};
-        SlotRef slot = index_.find_location(candidate.hash, location(place));
-        if (slot == nullptr) return;  // Died while a scan held the segment.
-        const ItemView item = view_at(place);
-        const bool gone = item.expired(now) || flushed(segment);
-        const bool keep = !gone && Slot::frequency(*slot) >= static_cast<std::uint64_t>(retain);
-        if (keep && segment.jumbo) {
-            kept_whole = true;
-            const std::uint64_t frequency = Slot::frequency(*slot);
-            Index::store(slot, Slot::make(Slot::tag(*slot), frequency == 0 ? 0 : frequency - 1,
-                                          Slot::stamp(*slot), Slot::location(*slot)));
-        } else if (!keep || !relocate(id, item, slot, retain, now)) {
-            drop_from(id, item, candidate.hash, slot, now);
-        }
-    };
-    for (std::uint32_t offset = 0; offset < segment.fill;) {
-        const ItemView item = view_at({id, offset});
-        if (!item.header.has(ItemHeader::kDead)) {
-            batch[batched] = {offset, base::hash_key(item.key)};
-            index_.prefetch(batch[batched].hash);
-            if (++batched == kReclaimBatch) {
-                for (const Candidate& candidate : batch) settle(candidate);
-                batched = 0;
+    const std::uint64_t copied_before = emptying.copied_bytes;
+    std::uint64_t spent = 0;
+    while (!emptied(emptying) && spent + emptying.copied_bytes - copied_before < effort) {
+        std::uint32_t batched = 0;
+        std::uint64_t bytes = 0;
+        while (!emptied(emptying) && batched < kReclaimBatch && bytes < kBatchBytes) {
+            const ItemView item = view_at({emptying.segment, emptying.offset});
+            spent += item.header.has(ItemHeader::kDead) ? kDeadEffort : kItemEffort;
+            if (!item.header.has(ItemHeader::kDead)) {
+                batch[batched] = {emptying.offset, base::hash_key(item.key)};
+                index_.prefetch(batch[batched++].hash);
+                bytes += item.bytes;
             }
+            emptying.offset += item.bytes;
         }
-        offset += item.bytes;
+        for (std::uint32_t i = 0; i < batched; ++i)
+            settle(emptying, batch[i].offset, batch[i].hash, now);
+        stats_.reclaim_looks += batched;
     }
-    for (std::uint32_t i = 0; i < batched; ++i) settle(batch[i]);
-    unlink_segment(id);
-    if (kept_whole) {
+}
+
+/// A segment has been emptied. True: at least an eighth of its memory was won.
+bool Shard::retire_emptied(Emptying& emptying) noexcept {
+    const Emptying done = std::exchange(emptying, Emptying{});
+    Segment& segment = meta(done.segment);
+    unlink_segment(done.segment);
+    const std::uint64_t memory = segment_memory(segment);
+    const bool worth_it =
+        !done.kept_whole && (memory - std::min(memory, done.copied_bytes)) * 8 >= memory;
+    fruitless_ = worth_it ? 0 : fruitless_ + 1;
+    if (done.kept_whole) {
         segment.state = SegmentState::Sealed;
-        push_young(id, retain == Retain::All ? segment.queue
-                                             : QueueId(segment.queue.lane(), QueueKind::Main));
+        push_young(done.segment, done.retain == Retain::All
+                                     ? segment.queue
+                                     : QueueId(segment.queue.lane(), QueueKind::Main));
         return false;
     }
-    const std::uint64_t regained =
-        segment_memory(segment) - std::min(segment_memory(segment), stats_.moved_bytes - moved);
-    const bool worth_it = regained * 8 >= segment_memory(segment);
-    segment.live_items = 0;
-    segment.live_bytes = 0;
-    retire(id);
-    return worth_it;
+    SHARDMILL_DASSERT(segment.live_items == 0 && segment.live_bytes == 0);
+    retire(done.segment);
+    return worth_it || done.retain == Retain::All;
 }
 
 }  // namespace shardmill::store

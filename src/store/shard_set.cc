@@ -55,9 +55,12 @@ ShardSet::ShardSet(const StoreConfig& config)
                                 .limit_max = std::min(config.limit_max / pools, kRaisedPoolMax)}));
     }
     for (std::uint32_t id = 0; id < count_; ++id) {
-        entries_.push_back(std::make_unique<Entry>(
-            id, *pools_[id % pools],
-            ShardConfig{share, config.evict, config.hit_weight, config.track_sizes}));
+        entries_.push_back(std::make_unique<Entry>(id, *pools_[id % pools],
+                                                   ShardConfig{.share_bytes = share,
+                                                               .evict = config.evict,
+                                                               .hit_weight = config.hit_weight,
+                                                               .small_share = config.small_share,
+                                                               .track_sizes = config.track_sizes}));
     }
 }
 

@@ -23,6 +23,7 @@ struct StoreConfig {
     bool evict = true;                                     // false: -M
     bool large_pages = false;                              // -L: for items, if the kernel has them
     double hit_weight = 0;                                 // see ShardConfig
+    std::uint32_t small_share = 0;                         // see ShardConfig
     std::optional<SizeHistogram::Sizes> track_sizes = {};  // see ShardConfig
     std::uint64_t limit_max = 0;  // bytes up to which the limit can be raised; 0: not
 };

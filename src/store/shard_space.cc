@@ -21,7 +21,8 @@ std::uint64_t Shard::segment_memory(const Segment& segment) const noexcept {
 }
 
 std::uint64_t Shard::memory_held() const noexcept {
-    return stats_.segment_bytes + (spare_ != kNoSegment ? pool_.segment_bytes() : 0);
+    const std::uint64_t apart = (spare_ != kNoSegment) + (ready_ != kNoSegment);
+    return stats_.segment_bytes + apart * pool_.segment_bytes();
 }
 
 SegmentPool::Exceed Shard::exceed(std::uint64_t held_before, std::uint64_t bytes) const noexcept {
@@ -50,8 +51,16 @@ std::expected<Shard::Place, StoreError> Shard::allocate(std::uint32_t bytes, Que
     const std::uint64_t held_before = memory_held();
     for (std::uint32_t attempt = 0; !fits(queue(queue_id).open, bytes); ++attempt) {
         if (spare_ == kNoSegment) spare_ = pool_.acquire().value_or(kNoSegment);
-        if (const auto segment = pool_.acquire(exceed(held_before, pool_.segment_bytes()))) {
+        if (ready_ != kNoSegment) {
+            open_segment(std::exchange(ready_, kNoSegment), queue_id);
+        } else if (const auto segment = pool_.acquire(exceed(held_before, pool_.segment_bytes()))) {
             open_segment(*segment, queue_id);
+        } else if (const std::uint32_t other = any_open_with_room(bytes);
+                   protect == kNoSegment && other != kNoSegment && !room_is_near(now)) {
+            // Two lanes are full at the same time: rather a few items in the wrong one than all the
+            // work at once. (Not a new version: its CAS could get smaller.)
+            appended_bytes_ += bytes;
+            return append_to(other, bytes);
         } else if (attempt == kReclaimsMax || !make_room(protect, now)) {
             return std::unexpected(StoreError::NoMemory);
         }
@@ -74,10 +83,24 @@ std::expected<Shard::Place, StoreError> Shard::allocate_jumbo(std::uint32_t byte
             hold(*first);
             return Place{*first, 0};
         }
-        if (attempt == kReclaimsMax + 4 * segments || !make_room(protect, now)) {
+        if (give_up_ready()) continue;
+        if (attempt == kReclaimsMax + 4 * segments || !make_room(protect, now))
             return std::unexpected(StoreError::NoMemory);
-        }
     }
+}
+
+/// What was put by for the next segment is needed for something else. False: there is nothing.
+bool Shard::give_up_ready() noexcept {
+    if (ready_ == kNoSegment) return false;
+    pool_.release(std::exchange(ready_, kNoSegment));
+    return true;
+}
+
+std::uint32_t Shard::any_open_with_room(std::uint32_t bytes) const noexcept {
+    for (const Queue& any : queues_) {
+        if (fits(any.open, bytes)) return any.open;
+    }
+    return kNoSegment;
 }
 
 Shard::Place Shard::append_to(std::uint32_t id, std::uint32_t bytes) noexcept {
@@ -149,11 +172,13 @@ void Shard::link_behind(std::uint32_t id, std::uint32_t older, Queue& target) no
     std::uint32_t& next = older != kNoSegment ? meta(older).younger : target.oldest;
     segment.younger = std::exchange(next, id);
     (segment.younger != kNoSegment ? meta(segment.younger).older : target.youngest) = id;
+    if (segment.queue.kind() == QueueKind::Small) small_bytes_ += segment_memory(segment);
 }
 
 void Shard::unlink_segment(std::uint32_t id) noexcept {
     Segment& segment = meta(id);
     Queue& from = queue(segment.queue);
+    if (segment.queue.kind() == QueueKind::Small) small_bytes_ -= segment_memory(segment);
     (segment.older != kNoSegment ? meta(segment.older).younger : from.oldest) = segment.younger;
     (segment.younger != kNoSegment ? meta(segment.younger).older : from.youngest) = segment.older;
     segment.older = segment.younger = kNoSegment;
@@ -173,10 +198,13 @@ void Shard::free_segment(std::uint32_t id) noexcept {
     held_.pop_back();
     if (segment.jumbo) {
         pool_.release_run(id, segment.capacity);
-    } else if (spare_ == kNoSegment && segment.charged) {
+        return;
+    }
+    std::uint32_t* place = spare_ == kNoSegment ? &spare_ : &ready_;
+    if (*place == kNoSegment && segment.charged && !index_starved_) {
         segment.~Segment();
         new (&segment) Segment{};
-        spare_ = id;
+        *place = id;
     } else {
         pool_.release(id);
     }

@@ -158,6 +158,8 @@ TEST(StatsSettingsTest, EveryOptionIsShown) {
         {[](Config& c) { c.tls.min_version = 3; }, "ssl_min_version", "tlsv1.3"},
         {[](Config& c) { c.memory_file = "/m"; }, "memory_file", "/m"},
         {[](Config& c) { c.tuning.napi_ids = 2; }, "num_napi_ids", "2"},
+        {[](Config& c) { c.hit_weight = 0.25; }, "hit_weight", "0.25"},
+        {[](Config& c) { c.small_share = 10; }, "small_share", "10"},
         {[](Config& c) { c.udp_trusted = {"10.0.0.0/8", "::1"}; }, "udp_trusted", "10.0.0.0/8;::1"},
         {[](Config& c) { c.snapshot_dir = "/d"; }, "snapshot_dir", "/d"},
         {[](Config& c) { c.lock_memory = true; }, "lock_memory", "yes"},

@@ -69,6 +69,26 @@ TEST_F(EvictionTest, WeighingHitsByBytesKeepsLargerItems) {
     EXPECT_GT(large_hits(1.0), large_hits(0.0) * 11 / 10);
 }
 
+TEST_F(EvictionTest, AFixedShareIsWhatItemsGetThatWereNotHit) {
+    for (const std::uint32_t percent : {10u, 60u}) {
+        shard_.reset();
+        pool_ = std::make_unique<SegmentPool>(pool_config(4u << 20));
+        shard_ = std::make_unique<Shard>(
+            0, *pool_, ShardConfig{.share_bytes = 4u << 20, .small_share = percent});
+        // Every other item is hit once and goes to main in the end; the rest never does.
+        for (int i = 0; i < 80'000; ++i) {
+            use(fmt::format("hit{}", i), 100);
+            use(fmt::format("new{}", i), 100);
+            use(fmt::format("hit{}", i), 100);
+        }
+        int there = 0;
+        for (int i = 0; i < 80'000; ++i)
+            there += shard_->find(hashed(fmt::format("new{}", i)), now_).has_value();
+        const double items = static_cast<double>(shard_->stats().items);
+        EXPECT_NEAR(2 * there / items, percent / 100.0, 0.05) << percent;
+    }
+}
+
 TEST_F(EvictionTest, GarbageOfOverwritesIsCleaned) {
     std::mt19937_64 random{1};
     for (int i = 0; i < 600'000; ++i) {
