@@ -1,14 +1,19 @@
 #pragma once
 
+#include <charconv>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -86,6 +91,20 @@ inline bool has_bytes(const Value& value) noexcept {
 }
 inline std::string_view bytes_of(const Value& value) noexcept {
     return {value.bytes, value.bytes_count};
+}
+
+/// The number a value stands for, if it does: numbers, and text that is a decimal number as a whole
+/// (a JSON string never is one).
+inline std::optional<double> number_of(const Value& value) noexcept {
+    if (value.kind == SHARDMILL_INT) return static_cast<double>(value.integer);
+    if (value.kind == SHARDMILL_UNSIGNED) return static_cast<double>(value.unsigned_integer);
+    if (value.kind == SHARDMILL_DOUBLE) return value.number;
+    if (value.kind != SHARDMILL_TEXT) return std::nullopt;
+    double number = 0;
+    const char* const end = value.bytes + value.bytes_count;
+    const auto read = std::from_chars(value.bytes, end, number);
+    const bool whole = read.ec == std::errc() && read.ptr == end && std::isfinite(number);
+    return whole ? std::optional(number) : std::nullopt;
 }
 
 inline std::string_view key_of(const Item& item) noexcept { return {item.key, item.key_bytes}; }

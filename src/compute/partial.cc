@@ -285,9 +285,8 @@ std::expected<std::string, JobError> Partial::save() {
 }
 
 std::expected<void, JobError> Partial::load(std::string_view bytes) {
-    constexpr std::size_t kHeadBytes = sizeof(std::uint32_t) + 7 * sizeof(std::uint64_t);
     kernel::Reader reader(bytes);
-    if (bytes.size() < kHeadBytes || reader.number<std::uint32_t>() != kPartialMagic ||
+    if (bytes.size() < kSavedHeadBytes || reader.number<std::uint32_t>() != kPartialMagic ||
         reader.number<std::uint64_t>() != impl_->plan.fingerprint) {
         return std::unexpected(
             JobError{JobErrorKind::BadPartial, "not a saved partial of this pipeline"});
@@ -298,7 +297,7 @@ std::expected<void, JobError> Partial::load(std::string_view bytes) {
           &counters.selected, &counters.selected_bytes}) {
         *counter += reader.number<std::uint64_t>();
     }
-    if (auto loaded = impl_->reducer->load(bytes.substr(kHeadBytes)); !loaded) return loaded;
+    if (auto loaded = impl_->reducer->load(bytes.substr(kSavedHeadBytes)); !loaded) return loaded;
     impl_->counters = counters;
     return {};
 }

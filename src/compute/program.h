@@ -134,7 +134,11 @@ class Partial {
     /// Adds a partial of the same program to this one.
     std::expected<void, JobError> merge(Partial&& other);
 
-    /// The partial as bytes, to be added to another one elsewhere. Any bytes can be given to load.
+    /// The partial as bytes, to be added to another one elsewhere: kSavedHeadBytes that are the
+    /// same for all pipelines but in their content, then the reducer's own. Any bytes can be given
+    /// to load.
+    static constexpr std::size_t kSavedHeadBytes =
+        sizeof(std::uint32_t) + 7 * sizeof(std::uint64_t);
     std::expected<std::string, JobError> save();
     std::expected<void, JobError> load(std::string_view bytes);
 
