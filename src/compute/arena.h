@@ -17,7 +17,7 @@ namespace shardmill::compute {
 class Arena {
  public:
     explicit Arena(kernel::Host host) noexcept : host_(host) {}
-    ~Arena() { host_.give(static_cast<std::int64_t>(held_)); }
+    ~Arena() { clear(); }
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
@@ -36,6 +36,14 @@ class Arena {
         if (out == nullptr) return {};
         if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
         return {out, bytes.size()};
+    }
+
+    /// Forgets all it has handed out.
+    void clear() noexcept {
+        if (chunks_.empty()) return;
+        host_.give(static_cast<std::int64_t>(held_));
+        chunks_.clear();
+        held_ = size_ = at_ = 0;
     }
 
  private:

@@ -2,11 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "compute/time_text.h"
 #include "compute/value.h"
 
 namespace shardmill::compute::ast {
@@ -19,11 +19,16 @@ struct PathStep {
     friend bool operator==(const PathStep&, const PathStep&) = default;
 };
 
+/// A piece of raw text from the pipeline: a prefix, a pattern, a column.
+struct RawText {
+    std::size_t position = 0;
+    std::string text;
+    bool quoted = false;
+};
+
 enum class ExprKind : std::uint8_t {
     Literal,
     Path,
-    TextField,
-    KeyField,
     Key,
     Value,
     KeySize,
@@ -34,47 +39,67 @@ enum class ExprKind : std::uint8_t {
     Flags,
     Cas,
     Now,
-    Bucket
+    Part,    // of the operand: a piece between delimiters
+    Lower,   // of the operand
+    Length,  // of the operand, in bytes
+    Bucket,  // the operand rounded down
+    Time,    // the operand as text, rounded down
+    Unix,    // the operand in seconds
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    RowColumn  // of a result's row: an aggregate, or what a kernel calls so
 };
 
 struct Expr {
     ExprKind kind = ExprKind::Literal;
     std::size_t position = 0;  // in the pipeline's text
     std::string text;          // as written
-    Value literal{};           // Literal without bytes; Bucket: the width
-    std::string bytes;         // Literal: the string; TextField, KeyField: the delimiter
-    std::uint32_t field = 0;   // TextField, KeyField: which one, counted from 1
+    Value literal{};           // Literal without bytes; Bucket, Time: the width
+    std::string bytes;         // Literal: the string; Part: the delimiter
+    std::uint32_t field = 0;  // Part: which one, from 1; RowColumn: which one, once it is looked up
+    TimeUnit unit = TimeUnit::Seconds;  // Time: of the width
     std::vector<PathStep> path;
-    std::unique_ptr<Expr> operand;  // Bucket
+    std::vector<Expr> operands;
+    unsigned depth = 1;  // of the tree
 };
 
-enum class ConditionKind : std::uint8_t { And, Or, Not, Compare, Match, Exists };
+enum class ConditionKind : std::uint8_t { And, Or, Not, Compare, Match, Exists, In };
 
 struct Condition {
     ConditionKind kind = ConditionKind::And;
     std::size_t position = 0;
     std::vector<Condition> parts;  // And, Or, Not
     Comparison comparison = Comparison::Equal;
-    std::unique_ptr<Expr> left;   // Compare, Match, Exists
-    std::unique_ptr<Expr> right;  // Compare
-    std::string pattern;          // Match: a regular expression
-    std::size_t pattern_position = 0;
+    std::vector<Expr> operands;  // Compare: two; Match, Exists: one; In: one and literals
+    RawText pattern;             // Match: a regular expression
 };
 
-enum class AggregateKind : std::uint8_t { Count, Sum, Min, Max, Average };
+enum class AggregateKind : std::uint8_t {
+    Count,
+    Sum,
+    Min,
+    Max,
+    Average,
+    Variance,
+    Deviation,
+    First,
+    Last,
+    Quantile,
+    Distinct,
+    Hll,
+    Histogram,
+    Heavy,
+    Top
+};
 
 struct Aggregate {
     AggregateKind kind = AggregateKind::Count;
     std::size_t position = 0;
-    std::string text;               // as written; the column's name
-    std::unique_ptr<Expr> operand;  // none: count of items
-};
-
-/// A piece of raw text from the pipeline: a prefix, a glob, a column.
-struct RawText {
-    std::size_t position = 0;
-    std::string text;
-    bool quoted = false;
+    std::string text;            // as written; the column's name
+    std::vector<Expr> operands;  // none: count of items; First, Last: two
+    Value number{};              // Quantile: which; Heavy, Top: how many; Histogram: the width
 };
 
 struct KernelCall {
@@ -91,11 +116,14 @@ struct Order {
 struct Pipeline {
     std::vector<RawText> prefixes;
     std::vector<RawText> globs;
+    std::vector<RawText> patterns;  // re
+    std::vector<double> samples;    // fractions, above 0 and at most 1
     std::vector<Condition> conditions;
     std::vector<Expr> groups;           // by
     std::vector<Aggregate> aggregates;  // agg; empty: a kernel
     std::optional<KernelCall> kernel;
-    std::optional<Order> order;
+    std::optional<Condition> having;
+    std::vector<Order> order;
     std::optional<std::uint64_t> limit;
 };
 

@@ -2,9 +2,10 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <vector>
 
+#include "compute/scratch.h"
 #include "compute/value.h"
 #include "store/item.h"
 
@@ -21,9 +22,13 @@ inline constexpr std::uint64_t kBlockValueBytes = 128u << 10;
 using Column = std::array<Value, kBlockItems>;
 using TruthColumn = std::array<Truth, kBlockItems>;
 
-/// Items side by side with the JSON fields read from them. Views point into the pinned segment and
-/// into the reader's scratch space: valid until the block is cleared.
+/// Items side by side with the JSON fields read from them. Views point into the pinned segment, the
+/// reader's copies and the scratch: valid until the block is cleared.
 struct Block {
+    /// `host` bounds the scratch.
+    Block(kernel::Host host, std::size_t field_count)
+        : fields(field_count), scratch(std::make_unique<Scratch>(host)) {}
+
     std::array<kernel::Item, kBlockItems> items;
     std::array<store::ItemHeader, kBlockItems> headers;  // of the items
     std::uint32_t count = 0;
@@ -35,12 +40,15 @@ struct Block {
     std::vector<Column>
         fields;  // one for each path of the program; filled after the values are read
 
+    const std::unique_ptr<Scratch> scratch;
+
     bool full() const noexcept { return count >= items_max || value_bytes >= kBlockValueBytes; }
     void clear() noexcept {
         count = 0;
         key_bytes = 0;
         value_bytes = 0;
         access_known = false;
+        scratch->clear();
     }
 
     /// Keeps the items for which `keep(index)`; their order stays. `with_fields`: the columns move

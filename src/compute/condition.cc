@@ -1,8 +1,5 @@
 #include "compute/condition.h"
 
-#include <fmt/format.h>
-#include <re2/re2.h>
-
 #include <algorithm>
 
 namespace shardmill::compute {
@@ -10,24 +7,6 @@ namespace shardmill::compute {
 namespace {
 
 using ast::ConditionKind;
-
-/// A pattern from a user must neither write to stderr nor take memory without bound.
-re2::RE2::Options pattern_options() {
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(4 << 20);
-    return options;
-}
-
-Parsed<std::unique_ptr<re2::RE2>> compile_pattern(const ast::Condition& condition) {
-    auto pattern = std::make_unique<re2::RE2>(condition.pattern, pattern_options());
-    if (!pattern->ok()) {
-        return Scanner::error_at(
-            condition.pattern_position,
-            fmt::format("not a regular expression: {}", printable(pattern->error())));
-    }
-    return pattern;
-}
 
 Truth truth_of(bool truth) noexcept { return truth ? Truth::True : Truth::False; }
 
@@ -45,20 +24,22 @@ Parsed<Condition> Condition::compile(const ast::Condition& condition, PathSet& p
         auto compiled_part = compile(part, paths);
         if (!compiled_part) return compiled_part;
         compiled.touches_ = compiled.touches_ | compiled_part->touches_;
+        compiled.searches_ = compiled.searches_ || compiled_part->searches_;
         compiled.parts_.push_back(std::move(*compiled_part));
     }
-    const auto add = [&](const std::unique_ptr<ast::Expr>& expr) -> std::unique_ptr<Expression> {
-        if (!expr) return nullptr;
-        auto expression = std::make_unique<Expression>(Expression::compile(*expr, paths));
-        compiled.touches_ = compiled.touches_ | expression->touches();
-        return expression;
-    };
-    compiled.left_ = add(condition.left);
-    compiled.right_ = add(condition.right);
+    for (const ast::Expr& operand : condition.operands) {
+        compiled.operands_.push_back(Expression::compile(operand, paths));
+        compiled.touches_ = compiled.touches_ | compiled.operands_.back().touches();
+    }
+    if (condition.kind == ConditionKind::In) {
+        for (std::size_t choice = 1; choice < compiled.operands_.size(); ++choice)
+            compiled.choices_.push_back(compiled.operands_[choice].literal());
+    }
     if (condition.kind == ConditionKind::Match) {
-        auto pattern = compile_pattern(condition);
+        auto pattern = Pattern::compile(condition.pattern);
         if (!pattern) return std::unexpected(pattern.error());
         compiled.pattern_ = std::move(*pattern);
+        compiled.searches_ = true;
     }
     return compiled;
 }
@@ -73,6 +54,9 @@ void Condition::evaluate(const Block& block, TruthColumn& out) const noexcept {
             return;
         case ConditionKind::Exists:
             evaluate_exists(block, out);
+            return;
+        case ConditionKind::In:
+            evaluate_in(block, out);
             return;
         case ConditionKind::And:
         case ConditionKind::Or:
@@ -89,15 +73,15 @@ void Condition::evaluate(const Block& block, TruthColumn& out) const noexcept {
 
 void Condition::evaluate_compare(const Block& block, TruthColumn& out) const noexcept {
     Column left;
-    left_->evaluate(block, left);
-    if (right_->is_literal()) {
-        const Value right = right_->literal();
+    operands_[0].evaluate(block, left);
+    if (operands_[1].is_literal()) {
+        const Value right = operands_[1].literal();
         for (std::uint32_t index = 0; index < block.count; ++index)
             out[index] = compare(comparison_, left[index], right);
         return;
     }
     Column right;
-    right_->evaluate(block, right);
+    operands_[1].evaluate(block, right);
     for (std::uint32_t index = 0; index < block.count; ++index) {
         out[index] = compare(comparison_, left[index], right[index]);
     }
@@ -105,22 +89,35 @@ void Condition::evaluate_compare(const Block& block, TruthColumn& out) const noe
 
 void Condition::evaluate_match(const Block& block, TruthColumn& out) const noexcept {
     Column left;
-    left_->evaluate(block, left);
+    operands_[0].evaluate(block, left);
     for (std::uint32_t index = 0; index < block.count; ++index) {
         if (!kernel::has_bytes(left[index])) {
             out[index] = Truth::Unknown;
             continue;
         }
-        const std::string_view text = kernel::bytes_of(left[index]);
-        out[index] = truth_of(re2::RE2::PartialMatch({text.data(), text.size()}, *pattern_));
+        out[index] = truth_of(pattern_->found_in(kernel::bytes_of(left[index])));
     }
 }
 
 void Condition::evaluate_exists(const Block& block, TruthColumn& out) const noexcept {
     Column left;
-    left_->evaluate(block, left);
+    operands_[0].evaluate(block, left);
     for (std::uint32_t index = 0; index < block.count; ++index)
         out[index] = truth_of(!kernel::is_null(left[index]));
+}
+
+/// As the same comparisons joined by "or".
+void Condition::evaluate_in(const Block& block, TruthColumn& out) const noexcept {
+    Column left;
+    operands_[0].evaluate(block, left);
+    for (std::uint32_t index = 0; index < block.count; ++index) {
+        Truth truth = Truth::False;
+        for (const Value& choice : choices_) {
+            truth = std::max(truth, compare(Comparison::Equal, left[index], choice));
+            if (truth == Truth::True) break;
+        }
+        out[index] = truth;
+    }
 }
 
 void Condition::evaluate_parts(const Block& block, TruthColumn& out) const noexcept {

@@ -1,41 +1,23 @@
 #include "compute/expression.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
+
+#include "compute/arithmetic.h"
 
 namespace shardmill::compute {
 
 namespace {
 
 using ast::ExprKind;
-__extension__ typedef __int128 Wide;
-
-Wide wide(const Value& integer) noexcept {
-    return integer.kind == SHARDMILL_INT ? static_cast<Wide>(integer.integer)
-                                         : static_cast<Wide>(integer.unsigned_integer);
-}
-
-double as_double(const Value& number) noexcept {
-    switch (number.kind) {
-        case SHARDMILL_INT:
-            return static_cast<double>(number.integer);
-        case SHARDMILL_UNSIGNED:
-            return static_cast<double>(number.unsigned_integer);
-        default:
-            return number.number;
-    }
-}
 
 Touches touches_of(ExprKind kind) noexcept {
     switch (kind) {
         case ExprKind::Path:
             return Touches::Bytes | Touches::Fields;
         case ExprKind::Value:
-        case ExprKind::TextField:
             return Touches::Bytes;
         case ExprKind::Key:
-        case ExprKind::KeyField:
             return Touches::Key;
         case ExprKind::Idle:
         case ExprKind::Fetched:
@@ -67,6 +49,31 @@ void fill(const Block& block, Column& out, Read&& read) noexcept {
         out[index] = read(block.items[index]);
 }
 
+/// ASCII only; what has nothing to lower stays where it is.
+Value lowered(const Value& value, Scratch& scratch) noexcept {
+    if (!kernel::has_bytes(value)) return value;
+    const std::string_view text = kernel::bytes_of(value);
+    const auto is_upper = [](char byte) { return byte >= 'A' && byte <= 'Z'; };
+    if (std::ranges::none_of(text, is_upper)) return value;
+    char* const room = scratch.take(text.size());
+    if (room == nullptr) return kernel::null_value();
+    std::ranges::transform(text, room, [is_upper](char byte) {
+        return is_upper(byte) ? static_cast<char>(byte | 0x20) : byte;
+    });
+    Value out = value;
+    out.bytes = room;
+    return out;
+}
+
+Value time_text(const Value& value, TimeUnit unit, std::int64_t width, Scratch& scratch) noexcept {
+    const auto moment = unix_seconds(value);
+    if (!moment) return kernel::null_value();
+    char* const room = scratch.take(kTimeTextBytes);
+    if (room == nullptr) return kernel::null_value();
+    return kernel::string_value(
+        {room, write_time(room, time_bucket(*moment, unit, width), unit, width)});
+}
+
 }  // namespace
 
 Expression Expression::compile(const ast::Expr& expr, PathSet& paths) {
@@ -74,12 +81,13 @@ Expression Expression::compile(const ast::Expr& expr, PathSet& paths) {
     compiled.kind_ = expr.kind;
     compiled.touches_ = touches_of(expr.kind);
     compiled.field_ = expr.kind == ExprKind::Path ? paths.add(expr.path) : expr.field;
+    compiled.unit_ = expr.unit;
     compiled.literal_ = expr.literal;
     compiled.bytes_ = expr.bytes;
     compiled.text_ = expr.text;
-    if (expr.operand) {
-        compiled.operand_ = std::make_unique<Expression>(compile(*expr.operand, paths));
-        compiled.touches_ = compiled.operand_->touches_;
+    for (const ast::Expr& operand : expr.operands) {
+        compiled.operands_.push_back(compile(operand, paths));
+        compiled.touches_ = compiled.touches_ | compiled.operands_.back().touches_;
     }
     return compiled;
 }
@@ -89,72 +97,86 @@ Value Expression::literal() const noexcept {
 }
 
 void Expression::evaluate(const Block& block, Column& out) const noexcept {
+    if (operands_.empty()) return evaluate_leaf(block, out);
+    operands_[0].evaluate(block, out);
+    if (operands_.size() == 2) return evaluate_operation(block, out);
+    for (std::uint32_t index = 0; index < block.count; ++index)
+        out[index] = apply(out[index], *block.scratch);
+}
+
+void Expression::evaluate_leaf(const Block& block, Column& out) const noexcept {
+    using kernel::Item;
     switch (kind_) {
-        case ExprKind::Literal:
-            std::fill_n(out.begin(), block.count, literal());
-            return;
         case ExprKind::Path:
+        case ExprKind::RowColumn:
             std::copy_n(block.fields[field_].begin(), block.count, out.begin());
             return;
         case ExprKind::Key:
-            fill(block, out,
-                 [](const kernel::Item& item) { return kernel::text_value(kernel::key_of(item)); });
-            return;
+            return fill(block, out,
+                        [](const Item& item) { return kernel::text_value(kernel::key_of(item)); });
         case ExprKind::Value:
-            fill(block, out, [](const kernel::Item& item) {
+            return fill(block, out, [](const Item& item) {
                 return kernel::text_value(kernel::value_of(item));
             });
-            return;
-        case ExprKind::KeyField:
-            fill(block, out, [this](const kernel::Item& item) {
-                return take_field(kernel::key_of(item), bytes_, field_);
-            });
-            return;
-        case ExprKind::TextField:
-            fill(block, out, [this](const kernel::Item& item) {
-                return take_field(kernel::value_of(item), bytes_, field_);
-            });
-            return;
         case ExprKind::Size:
-            fill(block, out,
-                 [](const kernel::Item& item) { return kernel::int_value(item.value_bytes); });
-            return;
+            return fill(block, out,
+                        [](const Item& item) { return kernel::int_value(item.value_bytes); });
         case ExprKind::KeySize:
-            fill(block, out,
-                 [](const kernel::Item& item) { return kernel::int_value(item.key_bytes); });
-            return;
+            return fill(block, out,
+                        [](const Item& item) { return kernel::int_value(item.key_bytes); });
+        case ExprKind::Flags:
+            return fill(block, out,
+                        [](const Item& item) { return kernel::int_value(item.client_flags); });
         case ExprKind::Cas:
-            fill(block, out,
-                 [](const kernel::Item& item) { return kernel::unsigned_value(item.cas); });
-            return;
+            return fill(block, out,
+                        [](const Item& item) { return kernel::unsigned_value(item.cas); });
+        case ExprKind::Ttl:
+            return fill(block, out, [&](const Item& item) { return ttl_of(item, block.now); });
+        case ExprKind::Idle:
+            return fill(block, out, [&](const Item& item) { return idle_of(item, block.now); });
+        case ExprKind::Fetched:
+            return fill(block, out, [](const Item& item) { return fetched_of(item); });
         case ExprKind::Now:
             std::fill_n(out.begin(), block.count, kernel::int_value(block.now));
             return;
-        case ExprKind::Idle:
-            fill(block, out,
-                 [&block](const kernel::Item& item) { return idle_of(item, block.now); });
-            return;
-        case ExprKind::Fetched:
-            fill(block, out, [](const kernel::Item& item) { return fetched_of(item); });
-            return;
-        case ExprKind::Flags:
-            fill(block, out,
-                 [](const kernel::Item& item) { return kernel::int_value(item.client_flags); });
-            return;
-        case ExprKind::Ttl:
-            fill(block, out,
-                 [&block](const kernel::Item& item) { return ttl_of(item, block.now); });
-            return;
-        case ExprKind::Bucket:
-            evaluate_bucket(block, out);
+        default:
+            std::fill_n(out.begin(), block.count, literal());
             return;
     }
 }
 
-void Expression::evaluate_bucket(const Block& block, Column& out) const noexcept {
-    operand_->evaluate(block, out);
+void Expression::evaluate_operation(const Block& block, Column& out) const noexcept {
+    if (operands_[1].is_literal()) {
+        const Value right = operands_[1].literal();
+        for (std::uint32_t index = 0; index < block.count; ++index)
+            out[index] = calculate(kind_, out[index], right);
+        return;
+    }
+    Column right;
+    operands_[1].evaluate(block, right);
     for (std::uint32_t index = 0; index < block.count; ++index)
-        out[index] = bucket_of(to_number(out[index]), literal_);
+        out[index] = calculate(kind_, out[index], right[index]);
+}
+
+Value Expression::apply(const Value& operand, Scratch& scratch) const noexcept {
+    switch (kind_) {
+        case ExprKind::Part:
+            if (!kernel::has_bytes(operand)) return kernel::null_value();
+            return take_field(kernel::bytes_of(operand), bytes_, field_);
+        case ExprKind::Bucket:
+            return bucket_of(to_number(operand), literal_);
+        case ExprKind::Time:
+            return time_text(operand, unit_, literal_.integer, scratch);
+        case ExprKind::Unix: {
+            const auto moment = unix_seconds(operand);
+            return moment ? kernel::int_value(*moment) : kernel::null_value();
+        }
+        case ExprKind::Lower:
+            return lowered(operand, scratch);
+        default:  // Length
+            return kernel::has_bytes(operand) ? kernel::int_value(operand.bytes_count)
+                                              : kernel::null_value();
+    }
 }
 
 Value take_field(std::string_view text, std::string_view delimiter, std::uint32_t field) noexcept {
@@ -168,26 +190,6 @@ Value take_field(std::string_view text, std::string_view delimiter, std::uint32_
         if (end == std::string_view::npos) return kernel::null_value();
         start = end + delimiter.size();
     }
-}
-
-Value bucket_of(const Value& number, const Value& width) noexcept {
-    if (number.kind == SHARDMILL_NULL) return number;
-    if (number.kind == SHARDMILL_INT && width.kind == SHARDMILL_INT && number.integer >= 0) {
-        return kernel::int_value(number.integer - number.integer % width.integer);
-    }
-    if (number.kind != SHARDMILL_DOUBLE && width.kind != SHARDMILL_DOUBLE) {
-        const Wide step = wide(width);
-        const Wide value = wide(number);
-        const Wide remainder = value % step;
-        const Wide start = value - remainder - (remainder < 0 ? step : 0);
-        if (start >= INT64_MIN) {
-            return start <= INT64_MAX ? kernel::int_value(static_cast<std::int64_t>(start))
-                                      : kernel::unsigned_value(static_cast<std::uint64_t>(start));
-        }
-    }
-    const double step = as_double(width);
-    const double start = std::floor(as_double(number) / step) * step;
-    return std::isfinite(start) ? kernel::double_value(start) : kernel::null_value();
 }
 
 }  // namespace shardmill::compute

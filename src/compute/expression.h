@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "compute/ast.h"
 #include "compute/block.h"
@@ -11,7 +11,8 @@
 
 namespace shardmill::compute {
 
-/// A compiled expression: immutable, any thread. Evaluated a column at a time, without allocating.
+/// A compiled expression: immutable, any thread. Evaluated a column at a time; only strings that
+/// it makes take memory, from the block's scratch.
 class Expression {
  public:
     /// Adds the paths it needs to `paths`.
@@ -27,21 +28,21 @@ class Expression {
     Value literal() const noexcept;
 
  private:
-    void evaluate_bucket(const Block& block, Column& out) const noexcept;
+    void evaluate_leaf(const Block& block, Column& out) const noexcept;
+    void evaluate_operation(const Block& block, Column& out) const noexcept;
+    Value apply(const Value& operand, Scratch& scratch) const noexcept;
 
     ast::ExprKind kind_ = ast::ExprKind::Literal;
     Touches touches_ = Touches::Header;
-    std::uint32_t field_ = 0;  // which field of a text, or which path
+    std::uint32_t field_ = 0;  // Part: which one; Path, Column: of the block's fields
+    TimeUnit unit_ = TimeUnit::Seconds;
     Value literal_{};
     std::string bytes_;
     std::string text_;
-    std::unique_ptr<Expression> operand_;
+    std::vector<Expression> operands_;
 };
 
 /// The n-th field (from 1) of `text` cut at every `delimiter`; null if there are fewer.
 Value take_field(std::string_view text, std::string_view delimiter, std::uint32_t field) noexcept;
-
-/// The start of the bucket of `width` (above 0) that `number` lies in; null stays null.
-Value bucket_of(const Value& number, const Value& width) noexcept;
 
 }  // namespace shardmill::compute

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -11,15 +12,16 @@ namespace shardmill::compute {
 
 namespace {
 
-using ast::AggregateKind;
-using ast::Condition;
-using ast::ConditionKind;
 using ast::Expr;
 using ast::ExprKind;
 
 constexpr std::string_view kExpressions =
     "an expression ($.path, key, value, size, keysize, ttl, idle, fetched, flags, cas, now, "
-    "text(..), key(..), bucket(..), a number or a 'string')";
+    "text(..), key(..), part(..), bucket(..), time(..), unix(..), lower(..), len(..), a number or "
+    "a "
+    "'string')";
+
+constexpr std::int64_t kMaxTimeWidth = 1'000'000;  // of each unit
 
 Parsed<std::uint32_t> parse_count(Scanner& scanner, std::string_view what) {
     scanner.skip_space();
@@ -71,259 +73,337 @@ Parsed<std::vector<ast::PathStep>> parse_path(Scanner& scanner) {
     return steps;
 }
 
-// --- expressions
+// --- widths
 
-/// "(<delimiter>,<n>)" behind text or key.
-Parsed<Expr> parse_field(Scanner& scanner, Expr expr) {
-    const std::size_t start = scanner.position();
-    auto delimiter = scanner.text().substr(start).starts_with('\'') ? scanner.take_quoted()
-                                                                    : scanner.take_byte();
-    if (!delimiter) return std::unexpected(delimiter.error());
-    if (delimiter->empty()) return Scanner::error_at(start, "the delimiter is empty");
-    expr.bytes = std::move(*delimiter);
-    if (!scanner.take(","))
-        return scanner.expected("a comma (delimiters of several characters are quoted)");
-    scanner.skip_space();
-    const std::size_t number = scanner.position();
-    const auto field = parse_count(scanner, "a field's number");
-    if (!field) return std::unexpected(field.error());
-    if (*field == 0) return Scanner::error_at(number, "fields are counted from 1");
-    expr.field = *field;
-    if (!scanner.take(")")) return scanner.expected(")");
-    return expr;
-}
-
-Parsed<Value> parse_number(Scanner& scanner) {
-    scanner.skip_space();
-    const std::size_t start = scanner.position();
-    const std::string_view digits = scanner.take_number();
-    const Value number = parse_number_text(digits);
-    if (number.kind == SHARDMILL_NULL) {
-        return Scanner::error_at(start,
-                                 fmt::format("not a number: {}", printable(digits.substr(0, 40))));
-    }
-    return number;
-}
-
-/// "(<expr>,<width>)" behind bucket.
-Parsed<Expr> parse_bucket(Scanner& scanner, Expr expr, unsigned depth) {
-    auto operand = parse_expression(scanner, depth + 1);
-    if (!operand) return std::unexpected(operand.error());
-    expr.operand = std::make_unique<Expr>(std::move(*operand));
-    if (!scanner.take(",")) return scanner.expected("a comma and the bucket's width");
+Parsed<Value> parse_width(Scanner& scanner) {
     scanner.skip_space();
     const std::size_t start = scanner.position();
     const auto width = parse_number(scanner);
     if (!width) return std::unexpected(width.error());
-    if (compare_numbers(*width, kernel::int_value(0)) <= 0) {
+    if (compare_numbers(*width, kernel::int_value(0)) <= 0)
         return Scanner::error_at(start, "the bucket's width must be above 0");
+    return *width;
+}
+
+struct TimeWidth {
+    TimeUnit unit;
+    std::int64_t width;
+};
+
+Parsed<TimeWidth> parse_time_width(Scanner& scanner) {
+    struct Unit {
+        std::string_view name;
+        TimeUnit unit;
+        std::int64_t times;
+    };
+    static constexpr std::array kUnits = {
+        Unit{"s", TimeUnit::Seconds, 1},    Unit{"m", TimeUnit::Seconds, 60},
+        Unit{"h", TimeUnit::Seconds, 3600}, Unit{"d", TimeUnit::Seconds, 86'400},
+        Unit{"w", TimeUnit::Weeks, 1},      Unit{"month", TimeUnit::Months, 1},
+        Unit{"year", TimeUnit::Years, 1},
+    };
+    scanner.skip_space();
+    const std::size_t start = scanner.position();
+    const std::string_view text = scanner.take_number();
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    const auto number = base::parse_number<std::uint32_t>(text.substr(0, digits));
+    const auto unit = std::ranges::find(kUnits, text.substr(digits), &Unit::name);
+    if (!number || *number == 0 || *number > kMaxTimeWidth || unit == kUnits.end()) {
+        return Scanner::error_at(start,
+                                 "expected a width of time: 30s, 5m, 1h, 1d, 1w, 1month or 1year");
     }
-    expr.literal = *width;
-    if (!scanner.take(")")) return scanner.expected(")");
+    return TimeWidth{unit->unit, *number * unit->times};
+}
+
+// --- operations and functions
+
+Parsed<Expr> combined(ExprKind kind, Expr left, Expr right) {
+    Expr expr{.kind = kind, .position = left.position};
+    expr.depth = 1 + std::max(left.depth, right.depth);
+    if (expr.depth > kMaxNesting)
+        return Scanner::error_at(right.position, "nested too deeply: too many operations");
+    expr.operands.push_back(std::move(left));
+    expr.operands.push_back(std::move(right));
     return expr;
 }
 
-Parsed<Expr> parse_named(Scanner& scanner, Expr expr, unsigned depth) {
-    struct Simple {
-        std::string_view name;
+class ExpressionParser {
+ public:
+    ExpressionParser(Scanner& scanner, Scope scope) noexcept : scanner_(scanner), scope_(scope) {}
+
+    Parsed<Expr> parse(unsigned depth) {
+        return parse_chain(depth, {{{"+", ExprKind::Add}, {"-", ExprKind::Subtract}}},
+                           &ExpressionParser::parse_product);
+    }
+
+ private:
+    struct Operator {
+        std::string_view token;
         ExprKind kind;
     };
-    static constexpr std::array kSimple = {
-        Simple{"key", ExprKind::Key},     Simple{"value", ExprKind::Value},
-        Simple{"size", ExprKind::Size},   Simple{"ttl", ExprKind::Ttl},
-        Simple{"flags", ExprKind::Flags}, Simple{"keysize", ExprKind::KeySize},
-        Simple{"idle", ExprKind::Idle},   Simple{"fetched", ExprKind::Fetched},
-        Simple{"cas", ExprKind::Cas},     Simple{"now", ExprKind::Now},
+    using Operators = std::array<Operator, 2>;
+
+    Parsed<Expr> parse_product(unsigned depth) {
+        return parse_chain(depth, {{{"*", ExprKind::Multiply}, {"/", ExprKind::Divide}}},
+                           &ExpressionParser::parse_factor);
+    }
+
+    Parsed<Expr> parse_chain(unsigned depth, const Operators& operators,
+                             Parsed<Expr> (ExpressionParser::*parse_operand)(unsigned)) {
+        auto left = (this->*parse_operand)(depth);
+        for (;;) {
+            if (!left) return left;
+            const auto found = std::ranges::find_if(
+                operators, [this](const Operator& op) { return scanner_.take(op.token); });
+            if (found == operators.end()) return left;
+            auto right = (this->*parse_operand)(depth);
+            if (!right) return right;
+            const std::size_t start = left->position;
+            left = combined(found->kind, std::move(*left), std::move(*right));
+            if (left) left->text = scanner_.since(start);
+        }
+    }
+
+    Parsed<Expr> parse_factor(unsigned depth) {
+        if (depth > kMaxNesting) return scanner_.error("nested too deeply");
+        const char next = scanner_.peek();
+        const std::size_t start = scanner_.position();
+        auto expr = parse_primary(next, depth);
+        if (expr) {
+            expr->position = start;
+            expr->text = scanner_.since(start);
+        }
+        return expr;
+    }
+
+    Parsed<Expr> parse_primary(char next, unsigned depth) {
+        if (scanner_.take("(")) {
+            auto inner = parse(depth + 1);
+            if (inner && !scanner_.take(")")) return scanner_.expected(") or an operator");
+            return inner;
+        }
+        if (scanner_.take("$")) {
+            auto path = parse_path(scanner_);
+            if (!path) return std::unexpected(path.error());
+            Expr expr{.kind = ExprKind::Path};
+            expr.path = std::move(*path);
+            return expr;
+        }
+        if (next == '\'' || next == '-' || (next >= '0' && next <= '9'))
+            return parse_literal(scanner_);
+        if (next >= 'a' && next <= 'z') return parse_named(depth);
+        return scanner_.expected(kExpressions);
+    }
+
+    Parsed<Expr> parse_named(unsigned depth) {
+        struct Property {
+            std::string_view name;
+            ExprKind kind;
+        };
+        static constexpr std::array kProperties = {
+            Property{"key", ExprKind::Key},     Property{"value", ExprKind::Value},
+            Property{"size", ExprKind::Size},   Property{"ttl", ExprKind::Ttl},
+            Property{"flags", ExprKind::Flags}, Property{"keysize", ExprKind::KeySize},
+            Property{"idle", ExprKind::Idle},   Property{"fetched", ExprKind::Fetched},
+            Property{"cas", ExprKind::Cas},     Property{"now", ExprKind::Now},
+        };
+        const std::size_t start = scanner_.position();
+        const std::string_view name = scanner_.take_name();
+        if (name == "true" || name == "false") {
+            scanner_.rewind(start);
+            return parse_literal(scanner_);
+        }
+        if (scope_ == Scope::Row && is_aggregate_name(name)) return parse_column(start);
+        if (scanner_.take("(")) return parse_call(name, start, depth);
+        const auto property = std::ranges::find(kProperties, name, &Property::name);
+        if (property != kProperties.end()) return Expr{.kind = property->kind};
+        if (is_function(name)) return scanner_.expected("(");
+        if (scope_ == Scope::Row) return Expr{.kind = ExprKind::RowColumn};
+        return Scanner::error_at(start,
+                                 fmt::format("expected {}, not {}", kExpressions, printable(name)));
+    }
+
+    /// An aggregate as written, or its bare name.
+    Parsed<Expr> parse_column(std::size_t start) {
+        if (scanner_.take("(")) {
+            scanner_.rewind(start);
+            const auto aggregate = parse_aggregate(scanner_);
+            if (!aggregate) return std::unexpected(aggregate.error());
+        }
+        return Expr{.kind = ExprKind::RowColumn};
+    }
+
+    using Parse = Parsed<Expr> (ExpressionParser::*)(unsigned depth);
+    struct Function {
+        std::string_view name;
+        Parse parse;
     };
-    const std::string_view name = scanner.take_name();
-    if ((name == "key" || name == "text") && scanner.take("(")) {
-        expr.kind = name == "key" ? ExprKind::KeyField : ExprKind::TextField;
-        return parse_field(scanner, std::move(expr));
+    static const std::array<Function, 8> kFunctions;
+
+    static bool is_function(std::string_view name) noexcept {
+        return std::ranges::find(kFunctions, name, &Function::name) != kFunctions.end();
     }
-    if (name == "bucket" && scanner.take("(")) {
-        expr.kind = ExprKind::Bucket;
-        return parse_bucket(scanner, std::move(expr), depth);
-    }
-    if (name == "text" || name == "bucket") return scanner.expected("(");
-    if (name == "true" || name == "false") {
-        expr.literal = kernel::bool_value(name == "true");
+
+    /// Behind the opening parenthesis.
+    Parsed<Expr> parse_call(std::string_view name, std::size_t start, unsigned depth) {
+        const auto function = std::ranges::find(kFunctions, name, &Function::name);
+        if (function == kFunctions.end()) {
+            return Scanner::error_at(
+                start, fmt::format("expected {}, not {}(", kExpressions, printable(name)));
+        }
+        auto expr = (this->*function->parse)(depth + 1);
+        if (expr && !scanner_.take(")")) return scanner_.expected(")");
         return expr;
     }
-    for (const Simple& simple : kSimple) {
-        if (simple.name != name) continue;
-        expr.kind = simple.kind;
+
+    Parsed<Expr> of_operand(ExprKind kind, unsigned depth) {
+        auto operand = parse(depth);
+        if (!operand) return operand;
+        Expr expr{.kind = kind};
+        expr.depth = operand->depth + 1;
+        if (expr.depth > kMaxNesting) return scanner_.error("nested too deeply");
+        expr.operands.push_back(std::move(*operand));
         return expr;
     }
-    return Scanner::error_at(expr.position,
-                             fmt::format("expected {}, not {}", kExpressions, printable(name)));
-}
 
-// --- conditions
+    template <ExprKind kKind>
+    Parsed<Expr> parse_simple(unsigned depth) {
+        return of_operand(kKind, depth);
+    }
 
-Parsed<Condition> parse_all(Scanner& scanner, unsigned depth);
+    Parsed<Expr> parse_bucket(unsigned depth) {
+        auto expr = of_operand(ExprKind::Bucket, depth);
+        if (!expr) return expr;
+        if (!scanner_.take(",")) return scanner_.expected("a comma and the bucket's width");
+        const auto width = parse_width(scanner_);
+        if (!width) return std::unexpected(width.error());
+        expr->literal = *width;
+        return expr;
+    }
 
-Parsed<Condition> parse_any(Scanner& scanner, unsigned depth) {
-    Condition any{.kind = ConditionKind::Or, .position = scanner.position()};
-    do {
-        auto part = parse_all(scanner, depth);
-        if (!part) return part;
-        any.parts.push_back(std::move(*part));
-    } while (scanner.take("||"));
-    if (any.parts.size() == 1) return std::move(any.parts.front());
-    return any;
-}
+    Parsed<Expr> parse_time(unsigned depth) {
+        auto expr = of_operand(ExprKind::Time, depth);
+        if (!expr) return expr;
+        if (!scanner_.take(",")) return scanner_.expected("a comma and a width of time");
+        const auto width = parse_time_width(scanner_);
+        if (!width) return std::unexpected(width.error());
+        expr->unit = width->unit;
+        expr->literal = kernel::int_value(width->width);
+        return expr;
+    }
 
-/// The operators, longer ones first.
-struct Operator {
-    std::string_view token;
-    Comparison comparison;
+    template <ExprKind kOf>
+    Parsed<Expr> parse_field(unsigned) {
+        Expr expr{.kind = ExprKind::Part, .depth = 2};
+        expr.operands.push_back(Expr{.kind = kOf, .position = scanner_.position()});
+        return parse_delimiter(std::move(expr));
+    }
+
+    Parsed<Expr> parse_part(unsigned depth) {
+        auto expr = of_operand(ExprKind::Part, depth);
+        if (!expr) return expr;
+        if (!scanner_.take(",")) return scanner_.expected("a comma and a delimiter");
+        return parse_delimiter(std::move(*expr));
+    }
+
+    /// "<delimiter>,<n>"
+    Parsed<Expr> parse_delimiter(Expr expr) {
+        const std::size_t start = scanner_.position();
+        auto delimiter = scanner_.text().substr(start).starts_with('\'') ? scanner_.take_quoted()
+                                                                         : scanner_.take_byte();
+        if (!delimiter) return std::unexpected(delimiter.error());
+        if (delimiter->empty()) return Scanner::error_at(start, "the delimiter is empty");
+        expr.bytes = std::move(*delimiter);
+        if (!scanner_.take(","))
+            return scanner_.expected("a comma (delimiters of several characters are quoted)");
+        scanner_.skip_space();
+        const std::size_t number = scanner_.position();
+        const auto field = parse_count(scanner_, "a field's number");
+        if (!field) return std::unexpected(field.error());
+        if (*field == 0) return Scanner::error_at(number, "fields are counted from 1");
+        expr.field = *field;
+        return expr;
+    }
+
+    Scanner& scanner_;
+    const Scope scope_;
 };
-constexpr std::array kOperators = {
-    Operator{"!=", Comparison::NotEqual},     Operator{"<=", Comparison::LessEqual},
-    Operator{">=", Comparison::GreaterEqual}, Operator{"=", Comparison::Equal},
-    Operator{"<", Comparison::Less},          Operator{">", Comparison::Greater},
-};
 
-Parsed<Condition> parse_match(Scanner& scanner, Condition condition) {
-    condition.kind = ConditionKind::Match;
-    if (scanner.peek() != '\'') return scanner.expected("a 'regular expression'");
-    condition.pattern_position = scanner.position();
-    auto pattern = scanner.take_quoted();
-    if (!pattern) return std::unexpected(pattern.error());
-    condition.pattern = std::move(*pattern);
-    return condition;
-}
+const std::array<ExpressionParser::Function, 8> ExpressionParser::kFunctions = {{
+    {"text", &ExpressionParser::parse_field<ExprKind::Value>},
+    {"key", &ExpressionParser::parse_field<ExprKind::Key>},
+    {"part", &ExpressionParser::parse_part},
+    {"bucket", &ExpressionParser::parse_bucket},
+    {"time", &ExpressionParser::parse_time},
+    {"unix", &ExpressionParser::parse_simple<ExprKind::Unix>},
+    {"lower", &ExpressionParser::parse_simple<ExprKind::Lower>},
+    {"len", &ExpressionParser::parse_simple<ExprKind::Length>},
+}};
 
-Parsed<Condition> parse_comparison(Scanner& scanner, unsigned depth) {
-    Condition condition{.kind = ConditionKind::Compare, .position = scanner.position()};
-    const bool exists = scanner.take("exists(");
-    auto left = parse_expression(scanner, depth);
-    if (!left) return std::unexpected(left.error());
-    condition.left = std::make_unique<Expr>(std::move(*left));
-    if (exists) {
-        condition.kind = ConditionKind::Exists;
-        if (!scanner.take(")")) return scanner.expected(")");
-        return condition;
+/// Seconds in the units that a number of time may end with.
+std::int64_t unit_seconds(char unit) noexcept {
+    switch (unit) {
+        case 's':
+            return 1;
+        case 'm':
+            return 60;
+        case 'h':
+            return 3600;
+        case 'd':
+            return 86'400;
+        case 'w':
+            return 604'800;
+        default:
+            return 0;
     }
-    if (scanner.take("~")) return parse_match(scanner, std::move(condition));
-    for (const Operator& op : kOperators) {
-        if (!scanner.take(op.token)) continue;
-        condition.comparison = op.comparison;
-        auto right = parse_expression(scanner, depth);
-        if (!right) return std::unexpected(right.error());
-        condition.right = std::make_unique<Expr>(std::move(*right));
-        return condition;
-    }
-    return scanner.expected("a comparison (= != < <= > >= ~)");
-}
-
-Parsed<Condition> parse_one(Scanner& scanner, unsigned depth) {
-    if (depth > kMaxNesting) return scanner.error("nested too deeply");
-    scanner.skip_space();
-    const std::size_t position = scanner.position();
-    if (scanner.take("!")) {
-        auto part = parse_one(scanner, depth + 1);
-        if (!part) return part;
-        Condition negation{.kind = ConditionKind::Not, .position = position};
-        negation.parts.push_back(std::move(*part));
-        return negation;
-    }
-    if (!scanner.take("(")) return parse_comparison(scanner, depth);
-    auto inner = parse_any(scanner, depth + 1);
-    if (!inner) return inner;
-    if (!scanner.take(")")) return scanner.expected("), & or ||");
-    return inner;
-}
-
-Parsed<Condition> parse_all(Scanner& scanner, unsigned depth) {
-    Condition all{.kind = ConditionKind::And, .position = scanner.position()};
-    do {
-        auto part = parse_one(scanner, depth);
-        if (!part) return part;
-        all.parts.push_back(std::move(*part));
-    } while (scanner.take("&"));
-    if (all.parts.size() == 1) return std::move(all.parts.front());
-    return all;
 }
 
 }  // namespace
 
-Parsed<Expr> parse_expression(Scanner& scanner, unsigned depth) {
-    if (depth > kMaxNesting) return scanner.error("nested too deeply");
-    const char next = scanner.peek();
+Parsed<Value> parse_number(Scanner& scanner) {
+    scanner.skip_space();
     const std::size_t start = scanner.position();
-    const auto read = [&]() -> Parsed<Expr> {
-        Expr expr{.position = start};
-        if (scanner.take("$")) {
-            auto path = parse_path(scanner);
-            if (!path) return std::unexpected(path.error());
-            expr.kind = ExprKind::Path;
-            expr.path = std::move(*path);
-            return expr;
+    const std::string_view text = scanner.take_number();
+    const std::int64_t seconds = text.empty() ? 0 : unit_seconds(text.back());
+    Value number = parse_number_text(text.substr(0, text.size() - (seconds > 0 ? 1 : 0)));
+    std::int64_t product = 0;
+    if (seconds > 0 && (number.kind != SHARDMILL_INT ||
+                        __builtin_mul_overflow(number.integer, seconds, &product))) {
+        number = kernel::null_value();
+    }
+    if (number.kind == SHARDMILL_NULL) {
+        return Scanner::error_at(start,
+                                 fmt::format("not a number: {}", printable(text.substr(0, 40))));
+    }
+    return seconds > 0 ? kernel::int_value(product) : number;
+}
+
+Parsed<Expr> parse_literal(Scanner& scanner) {
+    const char next = scanner.peek();
+    Expr expr{.position = scanner.position()};
+    if (next == '\'') {
+        auto bytes = scanner.take_quoted();
+        if (!bytes) return std::unexpected(bytes.error());
+        expr.literal.kind = SHARDMILL_STRING;
+        expr.bytes = std::move(*bytes);
+    } else if (next == '-' || (next >= '0' && next <= '9')) {
+        const auto number = parse_number(scanner);
+        if (!number) return std::unexpected(number.error());
+        expr.literal = *number;
+    } else {
+        const std::string_view name = scanner.take_name();
+        if (name != "true" && name != "false") {
+            scanner.rewind(expr.position);
+            return scanner.expected("a number, a 'string', true or false");
         }
-        if (next == '\'') {
-            auto bytes = scanner.take_quoted();
-            if (!bytes) return std::unexpected(bytes.error());
-            expr.literal.kind = SHARDMILL_STRING;
-            expr.bytes = std::move(*bytes);
-            return expr;
-        }
-        if (next == '-' || (next >= '0' && next <= '9')) {
-            const auto number = parse_number(scanner);
-            if (!number) return std::unexpected(number.error());
-            expr.literal = *number;
-            return expr;
-        }
-        if (next >= 'a' && next <= 'z') return parse_named(scanner, std::move(expr), depth);
-        return scanner.expected(kExpressions);
-    };
-    auto expr = read();
-    if (expr) expr->text = scanner.since(start);
+        expr.literal = kernel::bool_value(name == "true");
+    }
+    expr.text = scanner.since(expr.position);
     return expr;
 }
 
-Parsed<Condition> parse_condition(Scanner& scanner) {
-    auto condition = parse_all(scanner, 0);
-    if (condition && scanner.sees("||")) {
-        return scanner.error("or (||) is written inside parentheses: (a||b)");
-    }
-    return condition;
-}
-
-Parsed<ast::Aggregate> parse_aggregate(Scanner& scanner) {
-    struct Named {
-        std::string_view name;
-        AggregateKind kind;
-    };
-    static constexpr std::array kAggregates = {
-        Named{"count", AggregateKind::Count}, Named{"sum", AggregateKind::Sum},
-        Named{"min", AggregateKind::Min},     Named{"max", AggregateKind::Max},
-        Named{"avg", AggregateKind::Average},
-    };
-    scanner.skip_space();
-    const std::size_t start = scanner.position();
-    const std::string_view name = scanner.take_name();
-    ast::Aggregate aggregate{.position = start};
-    const Named* found = nullptr;
-    for (const Named& named : kAggregates) {
-        if (named.name == name) found = &named;
-    }
-    if (found == nullptr) {
-        return Scanner::error_at(start, name.empty()
-                                            ? "expected an aggregate (count, sum, min, max, avg)"
-                                            : fmt::format("unknown aggregate {}", printable(name)));
-    }
-    aggregate.kind = found->kind;
-    if (scanner.take("(")) {
-        auto operand = parse_expression(scanner);
-        if (!operand) return std::unexpected(operand.error());
-        aggregate.operand = std::make_unique<Expr>(std::move(*operand));
-        if (!scanner.take(")")) return scanner.expected(")");
-    } else if (aggregate.kind != AggregateKind::Count) {
-        return scanner.expected("( and an expression");
-    }
-    aggregate.text = scanner.since(start);
-    return aggregate;
+Parsed<Expr> parse_expression(Scanner& scanner, Scope scope, unsigned depth) {
+    return ExpressionParser(scanner, scope).parse(depth);
 }
 
 }  // namespace shardmill::compute

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+
+#include "compute/aggregates.h"
 
 namespace shardmill::compute {
 
@@ -24,6 +27,20 @@ void append_part(std::string& key, std::string_view part) {
 
 }  // namespace
 
+Touches GroupPlan::add(const ast::Aggregate& aggregate, PathSet& paths) {
+    std::string key = accumulator_key(aggregate);
+    const auto known = std::ranges::find(keys_, key);
+    const auto index = static_cast<std::size_t>(known - keys_.begin());
+    if (known == keys_.end()) {
+        accumulators.push_back(make_accumulator(aggregate, paths));
+        accumulators.back()->place(record_bytes);
+        record_bytes += accumulators.back()->bytes();
+        keys_.push_back(std::move(key));
+    }
+    columns.push_back({aggregate.kind, aggregate.text, aggregate.number, index});
+    return accumulators[index]->touches();
+}
+
 GroupReducer::GroupReducer(const GroupPlan& plan, PartialAccount& account)
     : plan_(plan),
       account_(account),
@@ -39,8 +56,8 @@ Status GroupReducer::map(const Block& block) {
     if (!plan_.groups.empty()) return map_grouped(block);
     char* const record = table_.find_or_insert(kEverything);
     if (record == nullptr) return bound();
-    for (const Aggregate& aggregate : plan_.aggregates) {
-        if (!aggregate.update_all(block, record, table_.arena())) return bound();
+    for (const auto& accumulator : plan_.accumulators) {
+        if (!accumulator->update(block, Records(record), table_.arena())) return bound();
     }
     return {};
 }
@@ -60,8 +77,8 @@ Status GroupReducer::map_grouped(const Block& block) {
         records[index] = table_.find_or_insert(key);
         if (records[index] == nullptr) return bound();
     }
-    for (const Aggregate& aggregate : plan_.aggregates) {
-        if (!aggregate.update(block, records, table_.arena())) return bound();
+    for (const auto& accumulator : plan_.accumulators) {
+        if (!accumulator->update(block, Records(records.data()), table_.arena())) return bound();
     }
     return {};
 }
@@ -91,8 +108,8 @@ Status GroupReducer::merge(Reducer& other) {
     const bool done = from.table_.for_each([this](std::string_view key, const char* record) {
         char* const into = table_.find_or_insert(key);
         if (into == nullptr) return false;
-        for (const Aggregate& aggregate : plan_.aggregates) {
-            if (!aggregate.merge(into, record, table_.arena())) return false;
+        for (const auto& accumulator : plan_.accumulators) {
+            if (!accumulator->merge(into, record, table_.arena())) return false;
         }
         return true;
     });
@@ -106,7 +123,7 @@ Status GroupReducer::save(shardmill_write_function write, void* context) {
         writer.number(static_cast<std::uint64_t>(table_.size()));
         table_.for_each([&](std::string_view key, const char* record) {
             writer.string(key);
-            for (const Aggregate& aggregate : plan_.aggregates) aggregate.save(record, writer);
+            for (const auto& accumulator : plan_.accumulators) accumulator->save(record, writer);
             return true;
         });
         return {};
@@ -121,8 +138,8 @@ void GroupReducer::load_groups(kernel::Reader& reader, bool& bound) {
         if (key.size() > kMaxRowKeyBytes) throw kernel::Error("the saved partial is damaged");
         char* const record = table_.find_or_insert(key);
         bound = record == nullptr;
-        for (const Aggregate& aggregate : plan_.aggregates) {
-            bound = bound || !aggregate.load(record, reader, table_.arena());
+        for (const auto& accumulator : plan_.accumulators) {
+            bound = bound || !accumulator->load(record, reader, table_.arena());
         }
         if (bound) return;
     }
@@ -144,10 +161,13 @@ Status GroupReducer::load(std::string_view bytes) {
 Status GroupReducer::finish(RowTable& rows) {
     if (plan_.groups.empty() && table_.find_or_insert(kEverything) == nullptr) return bound();
     Status status;
-    std::vector<Value> columns(plan_.aggregates.size());
+    std::vector<Value> columns(plan_.columns.size());
+    lists_.resize(plan_.columns.size());
     table_.for_each([&](std::string_view key, const char* record) {
         for (std::size_t index = 0; index < columns.size(); ++index) {
-            const auto value = plan_.aggregates[index].finish(record);
+            const AggregateColumn& column = plan_.columns[index];
+            const auto value =
+                plan_.accumulators[column.accumulator]->finish(record, column, lists_[index]);
             if (!value) {
                 status = std::unexpected(JobError{
                     value.error().kind, fmt::format("{} in group {}", value.error().message,

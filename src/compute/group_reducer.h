@@ -1,9 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "compute/aggregate.h"
+#include "compute/accumulator.h"
 #include "compute/expression.h"
 #include "compute/group_table.h"
 #include "compute/partial_account.h"
@@ -14,8 +15,15 @@ namespace shardmill::compute {
 /// `by` and `agg`, compiled. Immutable.
 struct GroupPlan {
     std::vector<Expression> groups;  // empty: all items are one group, the row "*"
-    std::vector<Aggregate> aggregates;
+    std::vector<std::unique_ptr<Accumulator>> accumulators;
+    std::vector<AggregateColumn> columns;
     std::size_t record_bytes = 0;
+
+    /// Returns what of items it looks at.
+    Touches add(const ast::Aggregate& aggregate, PathSet& paths);
+
+ private:
+    std::vector<std::string> keys_;  // of the accumulators
 };
 
 /// Groups items and aggregates each group. A group is the text of its expressions: null is "null";
@@ -45,6 +53,7 @@ class GroupReducer : public Reducer {
     std::vector<Column> group_columns_;
     std::string key_;
     std::string part_;
+    std::vector<std::string> lists_;  // of a row, one for each column
 };
 
 }  // namespace shardmill::compute

@@ -11,9 +11,6 @@ namespace shardmill::compute {
 
 namespace {
 
-/// Lists in one stage are no longer than this.
-constexpr std::size_t kMaxListed = 64;
-
 class PipelineParser {
  public:
     PipelineParser(std::string_view text, const Registry& registry) noexcept
@@ -36,14 +33,14 @@ class PipelineParser {
 
     /// How far the pipeline has got: stages come in this order, those of one kind only once except
     /// filters.
-    enum class Step : std::uint8_t { Filter, Group, Work, Order, Limit };
+    enum class Step : std::uint8_t { Filter, Group, Work, Having, Order, Limit };
 
     struct Stage {
         std::string_view name;
         Step step;
         Status (PipelineParser::*parse)();
     };
-    static const std::array<Stage, 7> kStages;
+    static const std::array<Stage, 10> kStages;
 
     Status parse_stage() {
         scanner_.skip_space();
@@ -51,7 +48,8 @@ class PipelineParser {
         const std::string_view name = scanner_.take_name();
         if (name.empty())
             return scanner_.expected(
-                "a stage (prefix, glob, where, by, agg, order, limit or a kernel)");
+                "a stage (prefix, glob, re, sample, where, by, agg, having, order, limit or a "
+                "kernel)");
         for (const Stage& stage : kStages) {
             if (stage.name != name) continue;
             if (const auto status = enter(stage.step, name); !status) return status;
@@ -75,7 +73,7 @@ class PipelineParser {
                 start_,
                 fmt::format(
                     "{} cannot stand here: filters come first, then by and agg or a kernel, then "
-                    "order, then limit",
+                    "having, order and limit",
                     printable(name)));
         }
         if (step > Step::Work && pipeline_.aggregates.empty() && !pipeline_.kernel) {
@@ -86,10 +84,10 @@ class PipelineParser {
         return {};
     }
 
-    Parsed<ast::RawText> parse_raw(std::string_view what) {
+    Parsed<ast::RawText> parse_raw(Scanner::Raw kind, std::string_view what) {
         scanner_.skip_space();
         ast::RawText raw{.position = scanner_.position()};
-        auto text = scanner_.take_raw(raw.quoted);
+        auto text = scanner_.take_raw(kind, raw.quoted);
         if (!text) return std::unexpected(text.error());
         raw.text = std::move(*text);
         if (raw.text.empty())
@@ -97,17 +95,27 @@ class PipelineParser {
         return raw;
     }
 
-    Status parse_prefix() {
-        auto raw = parse_raw("a prefix");
+    Status add_raw(std::vector<ast::RawText>& list, Scanner::Raw kind, std::string_view what) {
+        auto raw = parse_raw(kind, what);
         if (!raw) return std::unexpected(raw.error());
-        pipeline_.prefixes.push_back(std::move(*raw));
+        list.push_back(std::move(*raw));
         return {};
     }
 
-    Status parse_glob() {
-        auto raw = parse_raw("a pattern");
-        if (!raw) return std::unexpected(raw.error());
-        pipeline_.globs.push_back(std::move(*raw));
+    Status parse_prefix() { return add_raw(pipeline_.prefixes, Scanner::Raw::Plain, "a prefix"); }
+    Status parse_glob() { return add_raw(pipeline_.globs, Scanner::Raw::Glob, "a pattern"); }
+    Status parse_re() {
+        return add_raw(pipeline_.patterns, Scanner::Raw::Regex, "a regular expression");
+    }
+
+    Status parse_sample() {
+        scanner_.skip_space();
+        const std::size_t start = scanner_.position();
+        const Value number = parse_number_text(scanner_.take_number());
+        const double fraction = kernel::is_null(number) ? 0 : as_double(number);
+        if (!(fraction > 0 && fraction <= 1))
+            return Scanner::error_at(start, "expected a fraction above 0 and at most 1");
+        pipeline_.samples.push_back(fraction);
         return {};
     }
 
@@ -153,13 +161,20 @@ class PipelineParser {
                           [this] { return parse_expression(scanner_); });
     }
 
-    Status parse_order() {
-        ast::Order order{.descending = scanner_.take("-")};
-        auto column = parse_raw("a column");
-        if (!column) return std::unexpected(column.error());
-        order.column = std::move(*column);
-        pipeline_.order = std::move(order);
+    Status parse_having() {
+        auto condition = parse_condition(scanner_, Scope::Row);
+        if (!condition) return std::unexpected(condition.error());
+        pipeline_.having = std::move(*condition);
         return {};
+    }
+
+    Status parse_order() {
+        return parse_list(pipeline_.order, [this]() -> Parsed<ast::Order> {
+            const bool descending = scanner_.take("-");
+            auto column = parse_raw(Scanner::Raw::Listed, "a column");
+            if (!column) return std::unexpected(column.error());
+            return ast::Order{std::move(*column), descending};
+        });
     }
 
     Status parse_limit() {
@@ -180,12 +195,15 @@ class PipelineParser {
     bool begun_ = false;
 };
 
-const std::array<PipelineParser::Stage, 7> PipelineParser::kStages = {{
+const std::array<PipelineParser::Stage, 10> PipelineParser::kStages = {{
     {"prefix", Step::Filter, &PipelineParser::parse_prefix},
     {"glob", Step::Filter, &PipelineParser::parse_glob},
+    {"re", Step::Filter, &PipelineParser::parse_re},
+    {"sample", Step::Filter, &PipelineParser::parse_sample},
     {"where", Step::Filter, &PipelineParser::parse_where},
     {"by", Step::Group, &PipelineParser::parse_by},
     {"agg", Step::Work, &PipelineParser::parse_agg},
+    {"having", Step::Having, &PipelineParser::parse_having},
     {"order", Step::Order, &PipelineParser::parse_order},
     {"limit", Step::Limit, &PipelineParser::parse_limit},
 }};

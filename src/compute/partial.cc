@@ -48,10 +48,8 @@ struct Partial::Impl {
           plan(program->impl()),
           access(source),
           account(std::move(budget)),
-          block(std::make_unique<Block>()),
-          reader(plan.paths) {
-        block->fields.resize(plan.paths.size());
-    }
+          block(std::make_unique<Block>(kernel::Host(account.host()), plan.paths.size())),
+          reader(plan.paths) {}
 
     Status add(const store::ItemView& item, std::uint32_t now, const std::atomic<bool>& stop);
     Status flush(std::uint32_t now, const std::atomic<bool>& stop);
@@ -177,6 +175,8 @@ Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
         counters.matched += block->count - failed;
         counters.failed += failed;
     }
+    // What could not be evaluated was taken for null.
+    if (status && block->scratch->exhausted()) status = bound();
     pace(base::monotonic_ns() - begun_ns);
     block->clear();
     return status;
@@ -303,10 +303,19 @@ std::expected<void, JobError> Partial::load(std::string_view bytes) {
 }
 
 std::expected<Result, JobError> Partial::finish() {
-    RowTable table(impl_->account, impl_->plan.columns);
+    RowTable table(impl_->account, impl_->plan.columns, impl_->plan.lists);
     if (auto finished = impl_->reducer->finish(table); !finished)
         return std::unexpected(finished.error());
-    auto rows = table.build(impl_->plan.order, impl_->plan.limit);
+    const Program::Impl& plan = impl_->plan;
+    if (plan.having) {
+        if (auto kept = table.filter(*plan.having, plan.row_parts); !kept)
+            return std::unexpected(kept.error());
+    }
+    if (!plan.ordered_by_kernel) {
+        if (auto sorted = table.sort(plan.order, plan.limit); !sorted)
+            return std::unexpected(sorted.error());
+    }
+    auto rows = table.build(plan.limit);
     if (!rows) return std::unexpected(rows.error());
     return Result{std::move(*rows), impl_->counters};
 }

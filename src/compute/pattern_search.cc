@@ -62,6 +62,13 @@ bool PatternSearch::possible(std::string_view text) const {
     return !patterns.empty();
 }
 
+bool PatternSearch::matches(std::string_view text) const {
+    if (literal_) return literal_->find(text) != std::string_view::npos;
+    if (!possible(text)) return false;
+    return pattern_->GetRE2(0).Match({text.data(), text.size()}, 0, text.size(),
+                                     re2::RE2::UNANCHORED, nullptr, 0);
+}
+
 std::optional<PatternSearch::Match> PatternSearch::find(std::string_view text,
                                                         std::size_t from) const {
     if (literal_) {

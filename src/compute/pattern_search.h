@@ -27,6 +27,8 @@ class PatternSearch {
         std::size_t start;
         std::size_t end;
     };
+    /// Whether it matches anywhere.
+    bool matches(std::string_view text) const;
     /// The leftmost match at or after `from`.
     std::optional<Match> find(std::string_view text, std::size_t from = 0) const;
 

@@ -3,19 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/hash.h"
 #include "compute/parser.h"
 #include "compute/program_impl.h"
+#include "compute/row_names.h"
 
 namespace shardmill::compute {
 
 namespace {
 
 using Impl = Program::Impl;
-
-constexpr std::size_t kColumnsShown = 200;
 
 /// The parts of a top-level `&` one by one: each can then run as early as what it touches allows.
 void split_conjunction(ast::Condition& condition, std::vector<ast::Condition*>& out) {
@@ -34,7 +34,7 @@ class Compiler {
     Parsed<std::unique_ptr<Impl>> compile(const KeySelection& selection) {
         for (const auto step :
              {&Compiler::compile_keys, &Compiler::compile_conditions, &Compiler::compile_groups,
-              &Compiler::compile_kernel, &Compiler::compile_order}) {
+              &Compiler::compile_kernel, &Compiler::compile_rows}) {
             if (auto done = (this->*step)(selection); !done) return std::unexpected(done.error());
         }
         if (impl_->paths.size() > PathSet::kMaxPaths) {
@@ -70,7 +70,17 @@ class Compiler {
             }
             impl_->globs.push_back(std::move(*glob));
         }
-        if (!impl_->prefixes.empty() || !impl_->globs.empty()) note(Touches::Key);
+        for (const ast::RawText& text : pipeline_.patterns) {
+            auto pattern = Pattern::compile(text);
+            if (!pattern) return std::unexpected(pattern.error());
+            impl_->patterns.push_back(std::move(*pattern));
+        }
+        for (const double fraction : pipeline_.samples) {
+            if (fraction == 1) continue;  // 2^64 of them is more than a number holds
+            const auto below = static_cast<std::uint64_t>(std::ldexp(fraction, 64));
+            impl_->sample = std::min(impl_->sample.value_or(below), below);
+        }
+        if (impl_->filters_keys()) note(Touches::Key);
         return {};
     }
 
@@ -83,10 +93,11 @@ class Compiler {
             note(condition->touches());
             auto& list = has(condition->touches(), Touches::Fields) ? impl_->field_conditions
                                                                     : impl_->plain_conditions;
-            const auto later =
-                std::find_if(list.begin(), list.end(), [&condition](const Condition& other) {
-                    return other.touches() > condition->touches();
-                });
+            const auto cost = [](const Condition& one) {
+                return std::pair(one.touches(), one.searches());
+            };
+            const auto later = std::ranges::find_if(
+                list, [&](const Condition& other) { return cost(other) > cost(*condition); });
             insert_before(list, later, std::move(*condition));
         }
         return {};
@@ -113,11 +124,9 @@ class Compiler {
             note(plan.groups.emplace_back(Expression::compile(expr, impl_->paths)).touches());
         }
         for (const ast::Aggregate& aggregate : pipeline_.aggregates) {
-            const Aggregate& compiled = plan.aggregates.emplace_back(
-                Aggregate::compile(aggregate, impl_->paths, plan.record_bytes));
-            plan.record_bytes = compiled.end();
-            note(compiled.touches());
-            impl_->columns.push_back(compiled.text());
+            note(plan.add(aggregate, impl_->paths));
+            impl_->columns.push_back(aggregate.text);
+            impl_->lists.push_back(plan.columns.back().is_list());
         }
         return {};
     }
@@ -133,53 +142,34 @@ class Compiler {
         note(Touches::Key);  // any kernel may look at it
         if (!impl_->kernel->has(SHARDMILL_KERNEL_NO_VALUES)) note(Touches::Bytes);
         if (impl_->kernel->has(SHARDMILL_KERNEL_USES_ACCESS)) note(Touches::Access);
-        if (impl_->kernel->has(SHARDMILL_KERNEL_ORDERED)) impl_->order.by = RowOrder::By::Emission;
+        if (impl_->kernel->has(SHARDMILL_KERNEL_ORDERED)) impl_->ordered_by_kernel = true;
         return {};
     }
 
-    Status compile_order(const KeySelection&) {
+    Status compile_rows(const KeySelection&) {
+        const RowNames names = row_names();
+        if (pipeline_.having) {
+            if (auto resolved = names.resolve(*pipeline_.having); !resolved) return resolved;
+            PathSet none;
+            auto having = Condition::compile(*pipeline_.having, none);
+            if (!having) return std::unexpected(having.error());
+            impl_->having.emplace(std::move(*having));
+        }
+        impl_->row_parts = names.part_count();
+        for (const ast::Order& order : pipeline_.order) {
+            const auto column = names.find(order.column.text, order.column.position);
+            if (!column) return std::unexpected(column.error());
+            impl_->order.push_back({.column = *column, .descending = order.descending});
+        }
+        if (!impl_->order.empty()) impl_->ordered_by_kernel = false;
         impl_->limit = pipeline_.limit;
-        if (!pipeline_.order) return {};
-        const ast::RawText& column = pipeline_.order->column;
-        auto order = find_column(column);
-        if (!order) return std::unexpected(order.error());
-        impl_->order = *order;
-        impl_->order.descending = pipeline_.order->descending;
         return {};
     }
 
-    /// A column as written, `key`, an expression of `by` as written, or the only aggregate of that
-    /// name.
-    Parsed<RowOrder> find_column(const ast::RawText& column) const {
-        const auto& columns = impl_->columns;
-        const auto field = [](std::size_t index) {
-            return RowOrder{.by = RowOrder::By::Field, .index = static_cast<std::uint32_t>(index)};
-        };
-        const auto exact = std::find(columns.begin(), columns.end(), column.text);
-        if (exact != columns.end()) return field(exact - columns.begin());
-        if (column.text == "key") return RowOrder{.by = RowOrder::By::Key};
-        for (std::size_t index = 0; index < pipeline_.groups.size(); ++index) {
-            if (pipeline_.groups[index].text != column.text) continue;
-            if (pipeline_.groups.size() == 1) return RowOrder{.by = RowOrder::By::Key};
-            return RowOrder{.by = RowOrder::By::KeyPart,
-                            .index = static_cast<std::uint32_t>(index)};
-        }
-        std::optional<std::size_t> named;
-        for (std::size_t index = 0; index < columns.size(); ++index) {
-            if (!columns[index].starts_with(column.text + "(")) continue;
-            if (named) {
-                return Scanner::error_at(
-                    column.position, fmt::format("several columns are called {}: write it in full",
-                                                 printable(column.text)));
-            }
-            named = index;
-        }
-        if (named) return field(*named);
-        std::string known = "key";
-        for (const std::string& name : columns) known += ", " + printable(name);
-        if (known.size() > kColumnsShown) known = known.substr(0, kColumnsShown) + "..";
-        return Scanner::error_at(column.position, fmt::format("no column {} (there are {})",
-                                                              printable(column.text), known));
+    RowNames row_names() const {
+        std::vector<std::string> groups;
+        for (const ast::Expr& expr : pipeline_.groups) groups.push_back(expr.text);
+        return RowNames(impl_->columns, std::move(groups), impl_->lists);
     }
 
     ast::Pipeline pipeline_;

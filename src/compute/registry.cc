@@ -14,8 +14,8 @@ namespace shardmill::compute {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 32;
-constexpr std::array<std::string_view, 7> kStageNames = {"prefix", "glob",  "where", "by",
-                                                         "agg",    "order", "limit"};
+constexpr std::array<std::string_view, 10> kStageNames = {
+    "prefix", "glob", "re", "sample", "where", "by", "agg", "having", "order", "limit"};
 
 bool is_name(std::string_view name) noexcept {
     const auto letter = [](char byte) { return byte >= 'a' && byte <= 'z'; };

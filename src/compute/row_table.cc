@@ -13,7 +13,7 @@ namespace shardmill::compute {
 namespace {
 
 /// Two in a vector that grows by doubling, and the strings' own heads.
-constexpr std::uint64_t kEntryBytes = 2 * 64;
+constexpr std::uint64_t kEntryBytes = 2 * 72;
 constexpr std::uint64_t kRowBytes = sizeof(Row) + 32;
 
 bool is_writable(const Value& value) noexcept {
@@ -21,14 +21,11 @@ bool is_writable(const Value& value) noexcept {
            (value.kind != SHARDMILL_DOUBLE || std::isfinite(value.number));
 }
 
-int order_keys(std::string_view left, std::string_view right) noexcept {
-    return total_order(kernel::text_value(left), kernel::text_value(right));
-}
-
 }  // namespace
 
-RowTable::RowTable(PartialAccount& account, const std::vector<std::string>& columns)
-    : account_(account), columns_(columns), arena_(kernel::Host(account.host())) {
+RowTable::RowTable(PartialAccount& account, const std::vector<std::string>& columns,
+                   const std::vector<bool>& lists)
+    : account_(account), columns_(columns), lists_(lists), arena_(kernel::Host(account.host())) {
     for (const std::string& column : columns) {
         append_json_string(names_.emplace_back(), column);
         names_.back() += ':';
@@ -54,7 +51,8 @@ std::expected<void, JobError> RowTable::add(std::string_view key,
                 .has_value = value.has_value(),
                 .client_flags = client_flags,
                 .exptime = exptime,
-                .columns = nullptr};
+                .columns = nullptr,
+                .ranks = nullptr};
     auto* const copies =
         reinterpret_cast<Value*>(arena_.allocate(columns.size_bytes(), alignof(Value)));
     if (entry.key.data() == nullptr || entry.value.data() == nullptr || copies == nullptr) {
@@ -77,25 +75,71 @@ std::expected<void, JobError> RowTable::add(std::string_view key,
     return {};
 }
 
-bool RowTable::before(const RowOrder& order, const Entry& left, const Entry& right) const noexcept {
-    int result = 0;
-    switch (order.by) {
-        case RowOrder::By::Emission:
-        case RowOrder::By::Key:
-            result = order_keys(left.key, right.key);
-            break;
-        case RowOrder::By::KeyPart:
-            result = total_order(take_field(left.key, "\t", order.index + 1),
-                                 take_field(right.key, "\t", order.index + 1));
-            break;
-        case RowOrder::By::Field:
-            result = total_order(left.columns[order.index], right.columns[order.index]);
-            break;
+Value RowTable::value_of(const Entry& entry, std::size_t column) const noexcept {
+    if (column < columns_.size()) return entry.columns[column];
+    if (column == columns_.size()) return kernel::text_value(entry.key);
+    const auto part = static_cast<std::uint32_t>(column - columns_.size());
+    return take_field(entry.key, "\t", part);
+}
+
+std::expected<void, JobError> RowTable::filter(const Condition& condition, std::size_t parts) {
+    const std::size_t fields = columns_.size() + 1 + parts;
+    const std::uint64_t bytes = sizeof(Block) + fields * sizeof(Column);
+    if (!account_.take(bytes)) return std::unexpected(bound());
+    const auto block = std::make_unique<Block>(kernel::Host(account_.host()), fields);
+    TruthColumn truth;
+    std::size_t kept = 0;
+    for (std::size_t start = 0; start < entries_.size(); start += block->count) {
+        block->clear();
+        block->count =
+            static_cast<std::uint32_t>(std::min<std::size_t>(kBlockItems, entries_.size() - start));
+        for (std::size_t column = 0; column < fields; ++column) {
+            for (std::uint32_t row = 0; row < block->count; ++row)
+                block->fields[column][row] = value_of(entries_[start + row], column);
+        }
+        condition.evaluate(*block, truth);
+        if (block->scratch->exhausted()) return std::unexpected(bound());
+        for (std::uint32_t row = 0; row < block->count; ++row) {
+            if (truth[row] == Truth::True) entries_[kept++] = entries_[start + row];
+        }
     }
-    if (order.descending) result = -result;
-    if (result == 0) result = order_keys(left.key, right.key);
-    if (result == 0) result = left.key.compare(right.key);
-    return result < 0;
+    entries_.resize(kept);
+    account_.give(bytes);
+    return {};
+}
+
+/// Settles what the row is compared by once, instead of in every comparison.
+bool RowTable::rank(Entry& entry, std::span<const RowOrder> order) {
+    auto* const ranks = reinterpret_cast<Value*>(
+        arena_.allocate((order.size() + 1) * sizeof(Value), alignof(Value)));
+    if (ranks == nullptr) return false;
+    for (std::size_t index = 0; index < order.size(); ++index)
+        new (ranks + index) Value(settled(value_of(entry, order[index].column)));
+    new (ranks + order.size()) Value(settled(kernel::text_value(entry.key)));
+    entry.ranks = ranks;
+    return true;
+}
+
+std::expected<void, JobError> RowTable::sort(std::span<const RowOrder> order,
+                                             std::optional<std::uint64_t> limit) {
+    for (Entry& entry : entries_) {
+        if (!rank(entry, order)) return std::unexpected(bound());
+    }
+    const auto before = [order](const Entry& left, const Entry& right) {
+        for (std::size_t index = 0; index < order.size(); ++index) {
+            const int result = total_order(left.ranks[index], right.ranks[index]);
+            if (result != 0) return order[index].descending ? result > 0 : result < 0;
+        }
+        const int result = total_order(left.ranks[order.size()], right.ranks[order.size()]);
+        return result != 0 ? result < 0 : left.key < right.key;
+    };
+    if (limit && *limit < entries_.size()) {
+        const auto middle = entries_.begin() + static_cast<std::ptrdiff_t>(*limit);
+        std::partial_sort(entries_.begin(), middle, entries_.end(), before);
+    } else {
+        std::sort(entries_.begin(), entries_.end(), before);
+    }
+    return {};
 }
 
 std::string RowTable::write_object(const Value* columns) const {
@@ -103,27 +147,19 @@ std::string RowTable::write_object(const Value* columns) const {
     for (std::size_t index = 0; index < names_.size(); ++index) {
         if (index > 0) out += ',';
         out += names_[index];
-        append_json(out, columns[index]);
+        if (index < lists_.size() && lists_[index]) {
+            out += kernel::bytes_of(columns[index]);
+        } else {
+            append_json(out, columns[index]);
+        }
     }
     out += '}';
     return out;
 }
 
-std::expected<std::vector<Row>, JobError> RowTable::build(const RowOrder& order,
-                                                          std::optional<std::uint64_t> limit) {
+std::expected<std::vector<Row>, JobError> RowTable::build(std::optional<std::uint64_t> limit) {
     const std::size_t count =
         limit && *limit < entries_.size() ? static_cast<std::size_t>(*limit) : entries_.size();
-    const auto before_entry = [this, &order](const Entry& a, const Entry& b) {
-        return before(order, a, b);
-    };
-    if (order.by != RowOrder::By::Emission) {
-        const auto middle = entries_.begin() + static_cast<std::ptrdiff_t>(count);
-        if (count < entries_.size()) {
-            std::partial_sort(entries_.begin(), middle, entries_.end(), before_entry);
-        } else {
-            std::sort(entries_.begin(), entries_.end(), before_entry);
-        }
-    }
     std::vector<Row> rows;
     rows.reserve(count);
     for (std::size_t index = 0; index < count; ++index) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compute/arena.h"
+#include "compute/condition.h"
 #include "compute/job_limits.h"
 #include "compute/partial_account.h"
 #include "compute/program.h"
@@ -17,23 +18,19 @@
 
 namespace shardmill::compute {
 
-/// What rows are sorted by. Rows that are equal in it stand in the order of their keys.
+/// What rows are sorted by: a column by its number, see RowNames. Keys and parts of keys that are
+/// numbers come first, by value.
 struct RowOrder {
-    enum class By : std::uint8_t {
-        Emission,  // as the kernel gave them
-        Key,       // numbers by value, before other keys by their bytes
-        KeyPart,   // the same with one of the parts between tabs
-        Field,     // a member of the value
-    };
-    By by = By::Key;
-    std::uint32_t index = 0;  // of the part or the member, from 0
+    std::uint32_t column = 0;
     bool descending = false;
 };
 
 /// The rows of a result before they are sorted, cut and written as JSON.
 class RowTable {
  public:
-    RowTable(PartialAccount& account, const std::vector<std::string>& columns);
+    /// lists[i]: what is given for column i is JSON already. All three outlive the table.
+    RowTable(PartialAccount& account, const std::vector<std::string>& columns,
+             const std::vector<bool>& lists);
 
     /// Copies everything. Values that are not numbers JSON knows are refused, as are keys over
     /// kMaxRowKeyBytes.
@@ -41,8 +38,15 @@ class RowTable {
                                       std::span<const Value> columns,
                                       std::uint32_t client_flags = 0, std::uint32_t exptime = 0);
 
-    std::expected<std::vector<Row>, JobError> build(const RowOrder& order,
-                                                    std::optional<std::uint64_t> limit);
+    /// Keeps the rows for which the condition, over columns, key and the parts of it, is true.
+    std::expected<void, JobError> filter(const Condition& condition, std::size_t parts);
+
+    /// Rows that are equal in all of `order` stand in the order of their keys.
+    std::expected<void, JobError> sort(std::span<const RowOrder> order,
+                                       std::optional<std::uint64_t> limit);
+
+    /// At most `limit` of them, as they stand.
+    std::expected<std::vector<Row>, JobError> build(std::optional<std::uint64_t> limit);
 
  private:
     struct Entry {
@@ -52,13 +56,16 @@ class RowTable {
         std::uint32_t client_flags;
         std::uint32_t exptime;
         const Value* columns;
+        const Value* ranks;  // what it is sorted by
     };
-    bool before(const RowOrder& order, const Entry& left, const Entry& right) const noexcept;
+    Value value_of(const Entry& entry, std::size_t column) const noexcept;
+    bool rank(Entry& entry, std::span<const RowOrder> order);
     std::string write_object(const Value* columns) const;
     JobError bound() const;
 
     PartialAccount& account_;
     const std::vector<std::string>& columns_;
+    const std::vector<bool>& lists_;
     std::vector<std::string> names_;  // as JSON, with the colon
     Arena arena_;
     std::vector<Entry> entries_;

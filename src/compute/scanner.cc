@@ -17,9 +17,14 @@ bool is_letter(char byte) noexcept { return byte >= 'a' && byte <= 'z'; }
 bool is_digit(char byte) noexcept { return byte >= '0' && byte <= '9'; }
 
 bool is_member_byte(char byte) noexcept {
-    static constexpr std::string_view kEnds = ".[](),&|=!<>~'\"\\";
+    static constexpr std::string_view kEnds = ".[](),&|=!<>~'\"\\+*/";
     return static_cast<unsigned char>(byte) > 0x20 && byte != 0x7f &&
            kEnds.find(byte) == std::string_view::npos;
+}
+
+bool is_word_byte(char byte) noexcept {
+    return is_letter(byte) || (byte >= 'A' && byte <= 'Z') || byte == '_' ||
+           static_cast<unsigned char>(byte) >= 0x80;
 }
 
 int hex_digit(char byte) noexcept {
@@ -75,16 +80,22 @@ std::string_view Scanner::take_name() noexcept {
 
 std::string_view Scanner::take_member() noexcept {
     const std::size_t start = at_;
-    while (at_ < text_.size() && is_member_byte(text_[at_])) ++at_;
+    // A hyphen joins words; before anything else it is a minus.
+    const auto joins = [this] { return at_ + 1 < text_.size() && is_word_byte(text_[at_ + 1]); };
+    while (at_ < text_.size() && is_member_byte(text_[at_]) && (text_[at_] != '-' || joins()))
+        ++at_;
     return text_.substr(start, at_ - start);
 }
 
 std::string_view Scanner::take_number() noexcept {
     skip_space();
     const std::size_t start = at_;
-    const auto in_number = [this](char byte) noexcept {
-        return is_digit(byte) || is_letter(byte) || byte == '.' || byte == 'E' || byte == '-' ||
-               byte == '+';
+    if (at_ < text_.size() && text_[at_] == '-') ++at_;
+    // Signs belong to it only as an exponent's.
+    const auto in_number = [this, start](char byte) noexcept {
+        if (is_digit(byte) || is_letter(byte) || byte == '.' || byte == 'E') return true;
+        return (byte == '-' || byte == '+') && at_ >= start + 2 && is_digit(text_[at_ - 2]) &&
+               (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E');
     };
     while (at_ < text_.size() && in_number(text_[at_])) ++at_;
     return text_.substr(start, at_ - start);
@@ -155,23 +166,28 @@ Parsed<std::string> Scanner::take_byte() {
     return std::string(1, *escaped);
 }
 
-Parsed<std::string> Scanner::take_raw(bool& quoted) {
+Parsed<std::string> Scanner::take_raw(Raw kind, bool& quoted) {
     quoted = peek() == '\'';
     if (quoted) return take_quoted();
     const std::size_t start = at_;
     std::size_t depth = 0;
-    bool in_quotes = false;
+    char inside = '\0';  // what ends the quote or bracket at hand
     for (; at_ < text_.size(); ++at_) {
         const char byte = text_[at_];
-        if (in_quotes && byte == '\\' && at_ + 1 < text_.size()) {
+        const bool escapes = kind == Raw::Listed ? inside == '\'' : kind != Raw::Plain;
+        if (byte == '\\' && escapes && at_ + 1 < text_.size()) {
             ++at_;
-        } else if (byte == '\'' && depth > 0) {
-            in_quotes = !in_quotes;
-        } else if (!in_quotes && byte == '(') {
+        } else if (kind == Raw::Plain || kind == Raw::Glob) {
+            if (byte == '|') break;
+        } else if (inside != '\0') {
+            if (byte == inside) inside = '\0';
+        } else if (byte == '[' || (byte == '\'' && kind == Raw::Listed)) {
+            inside = byte == '[' ? ']' : byte;
+        } else if (byte == '(') {
             ++depth;
-        } else if (!in_quotes && byte == ')') {
+        } else if (byte == ')') {
             depth -= std::min<std::size_t>(depth, 1);
-        } else if (!in_quotes && depth == 0 && byte == '|') {
+        } else if (depth == 0 && (byte == '|' || (byte == ',' && kind == Raw::Listed))) {
             break;
         }
     }

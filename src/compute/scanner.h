@@ -20,6 +20,14 @@ class Scanner {
  public:
     explicit Scanner(std::string_view text) noexcept : text_(text) {}
 
+    /// What a piece of raw text is, which decides where it ends: at a bar,
+    enum class Raw : std::uint8_t {
+        Plain,   // the first one
+        Glob,    // the first one that is not behind a backslash
+        Regex,   // the same, outside of parentheses and brackets
+        Listed,  // or at a comma, outside of quotes, parentheses and brackets
+    };
+
     std::size_t position() const noexcept { return at_; }
     std::string_view text() const noexcept { return text_; }
     /// What was read since `start`, without white space at its end.
@@ -44,8 +52,10 @@ class Scanner {
     Parsed<std::string> take_quoted();
     /// One byte or one escape.
     Parsed<std::string> take_byte();
-    /// Everything up to a bar outside of quotes and parentheses, trimmed; or quoted text.
-    Parsed<std::string> take_raw(bool& quoted);
+    /// Everything up to its end, trimmed; or quoted text.
+    Parsed<std::string> take_raw(Raw kind, bool& quoted);
+    /// Back to a position it has been at.
+    void rewind(std::size_t position) noexcept { at_ = position; }
 
     std::unexpected<PipelineError> error(std::string message) const {
         return error_at(at_, std::move(message));

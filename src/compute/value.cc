@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <iterator>
 
 namespace shardmill::compute {
@@ -31,7 +32,7 @@ std::optional<Number> parse_whole(std::string_view text) noexcept {
     return number;
 }
 
-/// Wide enough to hold every int64, uint64 and double exactly.
+/// Int128 enough to hold every int64, uint64 and double exactly.
 long double widen(const Value& value) noexcept {
     switch (value.kind) {
         case SHARDMILL_INT:
@@ -132,6 +133,18 @@ Value parse_number_text(std::string_view text) noexcept {
         return kernel::unsigned_value(*number);
     if (const auto number = parse_whole<double>(text)) return kernel::double_value(*number);
     return kernel::null_value();
+}
+
+Value narrowed(Int128 integer) noexcept {
+    if (integer >= INT64_MIN && integer <= INT64_MAX)
+        return kernel::int_value(static_cast<std::int64_t>(integer));
+    if (integer > 0 && integer <= static_cast<Int128>(UINT64_MAX))
+        return kernel::unsigned_value(static_cast<std::uint64_t>(integer));
+    return kernel::double_value(static_cast<double>(integer));
+}
+
+Value finite(double number) noexcept {
+    return std::isfinite(number) ? kernel::double_value(number) : kernel::null_value();
 }
 
 int compare_numbers(const Value& left, const Value& right) noexcept {

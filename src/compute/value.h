@@ -23,6 +23,25 @@ inline bool is_number(const Value& value) noexcept {
            value.kind == SHARDMILL_DOUBLE;
 }
 
+/// Int128 enough for every integer there is, and for sums and most products of them.
+__extension__ typedef __int128 Int128;
+
+/// Integers only.
+inline Int128 wide(const Value& integer) noexcept {
+    return integer.kind == SHARDMILL_INT ? static_cast<Int128>(integer.integer)
+                                         : static_cast<Int128>(integer.unsigned_integer);
+}
+/// Numbers only.
+inline double as_double(const Value& number) noexcept {
+    if (number.kind == SHARDMILL_DOUBLE) return number.number;
+    return number.kind == SHARDMILL_INT ? static_cast<double>(number.integer)
+                                        : static_cast<double>(number.unsigned_integer);
+}
+/// As an integer where it fits one, else as a double.
+Value narrowed(Int128 integer) noexcept;
+/// Null where it is not finite.
+Value finite(double number) noexcept;
+
 /// A decimal number as JSON writes it, leading zeros allowed, and nothing else: an integer where it
 /// is one that fits, else a double. Null for anything else, also for numbers beyond a double's
 /// range.
@@ -33,6 +52,13 @@ inline Value to_number(const Value& value) noexcept {
     if (is_number(value)) return value;
     return value.kind == SHARDMILL_TEXT ? parse_number_text(kernel::bytes_of(value))
                                         : kernel::null_value();
+}
+
+/// Text as the number it is, or as a string: equal values then have the same order and JSON.
+inline Value settled(const Value& value) noexcept {
+    if (value.kind != SHARDMILL_TEXT) return value;
+    const Value number = parse_number_text(kernel::bytes_of(value));
+    return kernel::is_null(number) ? kernel::string_value(kernel::bytes_of(value)) : number;
 }
 
 /// Exact order of two numbers, integers and doubles mixed: below, at or above zero.

@@ -42,6 +42,14 @@ TEST(GrammarTest, AcceptsEveryConstruct) {
              "wordcount|order:-count|limit:20",
              "wordcount:$.text",
              "topk:10,$.size",
+             "re:^(a|b)c$|sample:0.25|agg:count",
+             "where:in($.a,1,'x',true)&idle>=1h&(size+keysize)*2<ttl-1|agg:count",
+             "by:time($.t,5m),lower(part($.a,/,2)),unix($.t)/60|agg:var($.n),stddev(len(key))",
+             "agg:p50($.n),quantile($.n,0.999),distinct($.n),hll($.n),histogram($.n,0.5)",
+             "agg:topk(3,$.n),heavy(10,$.s),first($.n,$.t),last(key,cas-now)",
+             "by:$.a|agg:count,sum($.n)|having:count>1&(sum/"
+             "count>2||key~'x')|order:-sum,key|limit:9",
+             "wordcount|having:count>5|order:-count",
              " where: size > 1 & ( size < 9 || size = 11 ) | by: $.a , $.b | agg: count \n",
          }) {
         const auto program = compile(pipeline, builtins());
@@ -124,6 +132,45 @@ TEST(GrammarTest, SaysWhatIsWrongInColumnsAndArguments) {
     expect_error_at("wordcount:$.a,$.b", 14, "at most one");
 }
 
+TEST(GrammarTest, SaysWhatIsWrongInTheRest) {
+    expect_error_at("re:(|agg:count", 14, "needs agg");
+    expect_error_at("re:'('|agg:count", 3, "not a regular expression");
+    expect_error_at("re:|agg:count", 3, "a regular expression");
+    expect_error_at("sample:0|agg:count", 7, "a fraction above 0 and at most 1");
+    expect_error_at("sample:1.1|agg:count", 7, "a fraction above 0");
+    expect_error_at("sample:x|agg:count", 7, "a fraction above 0");
+    expect_error_at("where:in($.a)|agg:count", 12, "a comma and what it may be");
+    expect_error_at("where:in($.a,$.b)|agg:count", 13, "a number, a 'string', true or false");
+    expect_error_at("where:in($.a,1|agg:count", 14, "a comma or )");
+    expect_error_at("where:(size+1)*|agg:count", 15, "expected an expression");
+    expect_error_at("where:(size+1|agg:count", 13, "a comparison");
+    expect_error_at("agg:sum((size+1", 15, ") or an operator");
+    expect_error_at("where:(size+1)|agg:count", 14, "a comparison");
+    expect_error_at("agg:sum(time($.t,5))", 17, "a width of time");
+    expect_error_at("agg:sum(time($.t,0m))", 17, "a width of time");
+    expect_error_at("agg:sum(time($.t))", 16, "a comma and a width of time");
+    expect_error_at("agg:sum(part($.t))", 16, "a comma and a delimiter");
+    expect_error_at("agg:sum(lower)", 13, "expected (");
+    expect_error_at("agg:sum(upper(key))", 8, "not upper(");
+    expect_error_at("agg:quantile($.n,2)", 17, "from 0 to 1");
+    expect_error_at("agg:quantile($.n)", 16, "a comma and a number");
+    expect_error_at("agg:p100($.n)", 4, "unknown aggregate p100");
+    expect_error_at("agg:topk(0,$.n)", 9, "from 1 to 1000");
+    expect_error_at("agg:heavy(1.5,$.n)", 10, "from 1 to 1000");
+    expect_error_at("agg:histogram($.n,-1)", 18, "above 0");
+    expect_error_at("agg:first($.n)", 13, "a comma and an expression");
+    expect_error_at("agg:count|having:", 17, "expected an expression");
+    expect_error_at("agg:count|having:count", 22, "a comparison");
+    expect_error_at("agg:count|having:sum($.a)>1", 17, "no column sum($.a)");
+    expect_error_at("agg:count|having:$.a>1", 17, "no column $.a");
+    expect_error_at("agg:count|having:count+size>1", 23, "no column size");
+    expect_error_at("agg:heavy(1,key)|having:heavy='x'", 24, "several values");
+    expect_error_at("agg:heavy(1,key)|order:-heavy", 24, "several values");
+    expect_error_at("agg:count|having:count>1|having:count>2", 25, "cannot stand here");
+    expect_error_at("agg:count|order:key,", 20, "a column");
+    expect_error_at("agg:count|order:key,nothing", 20, "no column nothing");
+}
+
 TEST(GrammarTest, CountsCharactersFromOneForPeople) {
     EXPECT_EQ(refused("agg:count|limit:0").text(),
               "expected a number of rows above 0 at character 17");
@@ -188,21 +235,32 @@ TEST(GrammarTest, KnowsWhatOfItemsIsNeeded) {
 /// still places its errors inside the text is fit for the fuzzer.
 TEST(GrammarTest, SurvivesMutations) {
     static constexpr std::string_view kPieces[] = {
-        "where:",    "by:",   "agg:", "count",   "sum(",    ")",
-        "|",         "||",    "&",    "!",       "(",       "$.a",
-        "$",         "[0]",   "['",   "']",      "'x'",     ",",
-        "key",       "key(",  "text", "bucket(", "size",    "ttl",
-        "order:",    "-",     "key",  "limit",   ":",       "10",
-        "1e3",       "~",     "'a+'", "topk:3,", "<=",      "=",
-        "prefix:",   "glob:", "*",    "[a-z]",   "\\",      "\\t",
-        "wordcount", " ",     "\n",   "exists(", "$.a.b.c", "9999999999999999999999",
-        "idle",      "cas",   "now",  "fetched", "keysize"};
+        "where:",    "by:",        "agg:",      "count",      "sum(",    ")",
+        "|",         "||",         "&",         "!",          "(",       "$.a",
+        "$",         "[0]",        "['",        "']",         "'x'",     ",",
+        "key",       "key(",       "text",      "bucket(",    "size",    "ttl",
+        "order:",    "-",          "key",       "limit",      ":",       "10",
+        "1e3",       "~",          "'a+'",      "topk:3,",    "<=",      "=",
+        "prefix:",   "glob:",      "*",         "[a-z]",      "\\",      "\\t",
+        "wordcount", " ",          "\n",        "exists(",    "$.a.b.c", "9999999999999999999999",
+        "idle",      "cas",        "now",       "fetched",    "keysize", "re:",
+        "(a|b)",     "sample:0.5", "in(",       "having:",    "+",       "*",
+        "/",         "time(",      "5m",        "unix(",      "lower(",  "len(",
+        "part(",     "p50(",       "quantile(", "var(",       "stddev(", "distinct(",
+        "hll(",      "heavy(3,",   "topk(3,",   "histogram(", "first(",  "last("};
+    static constexpr std::string_view kSeeds[] = {
+        "",
+        "agg:count",
+        "where:$.a>1|by:key|agg:count,sum($.b)|order:-sum|limit:3",
+        "re:a|sample:0.9|where:in($.a,1,2)|by:time(now,5m)|agg:p50($.a)|having:p50>0|order:-key,"
+        "p50",
+        "by:lower(part(key,:,1)),bucket((size+ttl)*2,7)|agg:heavy(2,$.b.c[0]),topk(2,$.a),"
+        "histogram($.a,3),first(key,$.a),distinct(key),hll(key),stddev($.a)",
+    };
     std::mt19937 random(20260711);
     std::size_t accepted = 0;
     for (int round = 0; round < 60'000; ++round) {
-        std::string text =
-            round % 3 == 0 ? "where:$.a>1|by:key|agg:count,sum($.b)|order:-sum|limit:3" : "";
-        if (round % 3 == 1) text = "agg:count";
+        std::string text(kSeeds[static_cast<std::size_t>(round) % std::size(kSeeds)]);
         for (auto piece = random() % 8; piece > 0; --piece) {
             text.insert(random() % (text.size() + 1), kPieces[random() % std::size(kPieces)]);
         }

@@ -27,6 +27,8 @@ const char* const kEveryReducer[] = {
     "export",
     "by:$.g|agg:count,sum($.n),min($.text),max($.n),avg($.d)",
     "agg:count,max($.text)",
+    "by:$.g|agg:p50($.n),quantile($.d,0.99),distinct($.n),hll($.n),histogram($.n,7)",
+    "by:$.g|agg:heavy(3,$.n),topk(3,$.n),first($.text,$.n),last($.n,$.text)|having:last>3",
 };
 
 std::vector<TestItem> random_items(std::mt19937_64& random, std::size_t count,
