@@ -163,6 +163,7 @@ class Replier {
 struct alignas(64) ConnectionCounters {
     std::atomic<std::uint64_t> current{0};
     std::atomic<std::uint64_t> total{0};
+    std::atomic<std::uint64_t> ended{0};  // of those in total
     std::atomic<std::uint64_t> rejected{0};
     std::atomic<std::uint64_t> structures{0};            // room for connections, used or not
     std::atomic<std::uint64_t> idle_kicks{0};            // closed because nothing came for too long

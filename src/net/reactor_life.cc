@@ -73,6 +73,7 @@ void ReactorIo::dismantle(Connection& connection) noexcept {
     table_.close(connection);
     quota_.give_back();
     add(counters_.current, -1);
+    add(counters_.ended, 1);
 }
 
 void ReactorIo::break_all() noexcept {

@@ -41,7 +41,9 @@ struct Server::Impl final : Replier {
     using ListDone = ServerControl::ListDone;
 
     Impl(ServerConfig configuration, const std::vector<Executor*>& executors)
-        : config(std::move(configuration)), quota(config.connections_max) {
+        : config(std::move(configuration)),
+          quota(config.connections_max),
+          handed_out(config.reactors) {
         SHARDMILL_ASSERT(config.reactors > 0 && executors.size() == config.reactors);
         for (std::uint32_t number = 0; number < config.reactors; ++number) {
             reactors.push_back(
@@ -76,13 +78,25 @@ struct Server::Impl final : Replier {
         });
     }
 
-    /// Round robin over the reactors, as memcached spreads connections over its threads. Called on
-    /// the accepting reactor, the first.
+    /// Connections that were given to a reactor and have not ended. On the accepting reactor.
+    std::uint64_t load_of(std::size_t reactor) const noexcept {
+        return handed_out[reactor] -
+               reactors[reactor]->io.counters().ended.load(std::memory_order_relaxed);
+    }
+
+    /// To the reactor with the fewest, in turn among equals: a few busy connections do not end up
+    /// together because others have come and gone in between. Called on the accepting reactor, the
+    /// first.
     void hand_out(AcceptedSocket socket) {
-        ReactorParts& parts = *reactors[next_reactor];
-        const bool here = next_reactor == 0;
-        next_reactor = (next_reactor + 1) % reactors.size();
-        if (here) return parts.io.adopt(std::move(socket));
+        std::size_t chosen = next_reactor;
+        for (std::size_t i = 1; i < reactors.size(); ++i) {
+            const std::size_t other = (next_reactor + i) % reactors.size();
+            if (load_of(other) < load_of(chosen)) chosen = other;
+        }
+        next_reactor = (chosen + 1) % reactors.size();
+        ++handed_out[chosen];
+        ReactorParts& parts = *reactors[chosen];
+        if (chosen == 0) return parts.io.adopt(std::move(socket));
         parts.reactor.post([&io = parts.io, accepted = std::move(socket)]() mutable {
             io.adopt(std::move(accepted));
         });
@@ -163,6 +177,7 @@ struct Server::Impl final : Replier {
     std::vector<Listener> listeners;  // until the acceptor takes them over
     std::vector<BoundAddress> bound;
     std::vector<std::unique_ptr<ReactorParts>> reactors;
+    std::vector<std::uint64_t> handed_out;  // connections, by reactor
     std::size_t next_reactor = 0;
     ListenCounters listen_counters;
 };

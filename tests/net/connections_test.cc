@@ -87,6 +87,22 @@ TEST(ConnectionsTest, AreListedWithWhatTheyAreBusyWith) {
     }
 }
 
+TEST(ConnectionsTest, AreSpreadEvenlyWhoeverHasComeAndGoneInBetween) {
+    Running running;
+    const TestClient first = running.connect();
+    constexpr std::uint64_t kPassing = 5;  // an odd number: taking turns alone would not do
+    for (std::uint64_t i = 0; i < kPassing; ++i) running.connect();
+    EXPECT_TRUE(eventually([&] {
+        return running.total(&ConnectionCounters::total) == kPassing + 1 &&
+               running.open_connections() == 1;
+    }));
+    const TestClient second = running.connect();
+    EXPECT_TRUE(eventually([&] { return running.open_connections() == 2; }));
+    for (std::uint32_t reactor = 0; reactor < 2; ++reactor) {
+        EXPECT_EQ(running.server.counters(reactor).current, 1u);
+    }
+}
+
 TEST(ConnectionsTest, AreListedByEachKindOfAddress) {
     ServerConfig config = small_config();
     config.listen = {{.host = "::1", .port = -1}};
