@@ -160,5 +160,23 @@ TEST(HotPathTest, MultigetsCallNothing) { expect_no_calls(calls_of(multiget(50, 
 TEST(HotPathTest, SetsCallNothing) { expect_no_calls(calls_of(sets(50, 10))); }
 TEST(HotPathTest, OtherCommandsCallNothing) { expect_no_calls(calls_of(others())); }
 
+TEST(HotPathTest, AnIdleConnectionKeepsLessThanTwoKiB) {
+    constexpr int kConnections = 400;
+    Running server;
+    const Exchange get{.request = "get none\r\n", .reply = "END\r\n"};
+    std::vector<net::testing::TestClient> clients;
+    const auto add = [&] {
+        clients.push_back(server.connect());
+        ASSERT_TRUE(clients.back().send(get.request));
+        ASSERT_EQ(clients.back().receive(get.reply.size()), get.reply);
+    };
+    for (int i = 0; i < 4; ++i) add();
+    testing::start_watching();
+    for (int i = 0; i < kConnections; ++i) add();
+    const WatchedCalls calls = testing::stop_watching();
+    EXPECT_GT(calls.bytes_kept, kConnections * 256);
+    EXPECT_LT(calls.bytes_kept, kConnections * 2048);
+}
+
 }  // namespace
 }  // namespace shardmill

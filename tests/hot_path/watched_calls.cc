@@ -1,6 +1,7 @@
 #include "watched_calls.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <pthread.h>
 
 #include <atomic>
@@ -25,12 +26,29 @@ namespace {
 constinit std::atomic<bool> watching{false};
 constinit std::atomic<std::uint64_t> allocations{0};
 constinit std::atomic<std::uint64_t> frees{0};
+constinit std::atomic<std::int64_t> bytes_kept{0};
 constinit std::atomic<std::uint64_t> exceptions{0};
 constinit std::atomic<std::uint64_t> mutexes{0};
 constinit thread_local bool exempt = false;
 
+bool watched() noexcept { return watching.load(std::memory_order_acquire) && !exempt; }
+
 void count(std::atomic<std::uint64_t>& calls) noexcept {
-    if (watching.load(std::memory_order_acquire) && !exempt) ++calls;
+    if (watched()) ++calls;
+}
+
+void* count_allocation(void* memory) noexcept {
+    if (watched()) {
+        ++allocations;
+        bytes_kept += static_cast<std::int64_t>(::malloc_usable_size(memory));
+    }
+    return memory;
+}
+
+void count_free(void* memory) noexcept {
+    if (memory == nullptr || !watched()) return;
+    ++frees;
+    bytes_kept -= static_cast<std::int64_t>(::malloc_usable_size(memory));
 }
 
 template <class Function>
@@ -44,12 +62,13 @@ void exempt_this_thread() { exempt = true; }
 
 void start_watching() {
     allocations = frees = exceptions = mutexes = 0;
+    bytes_kept = 0;
     watching = true;
 }
 
 WatchedCalls stop_watching() {
     watching = false;
-    return {allocations, frees, exceptions, mutexes};
+    return {allocations, frees, bytes_kept, exceptions, mutexes};
 }
 
 }  // namespace shardmill::testing
@@ -58,34 +77,32 @@ using namespace shardmill::testing;
 
 extern "C" {
 
-void* malloc(std::size_t bytes) {
-    count(allocations);
-    return __libc_malloc(bytes);
-}
+void* malloc(std::size_t bytes) { return count_allocation(__libc_malloc(bytes)); }
 
 void* calloc(std::size_t items, std::size_t bytes) {
-    count(allocations);
-    return __libc_calloc(items, bytes);
+    return count_allocation(__libc_calloc(items, bytes));
 }
 
 void* realloc(void* memory, std::size_t bytes) {
-    count(allocations);
-    return __libc_realloc(memory, bytes);
+    const bool is_free = memory != nullptr && bytes == 0;
+    const auto before =
+        watched() ? static_cast<std::int64_t>(::malloc_usable_size(memory)) : std::int64_t{0};
+    void* const moved = __libc_realloc(memory, bytes);
+    if (moved != nullptr || is_free) bytes_kept -= before;
+    return count_allocation(moved);
 }
 
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-    count(allocations);
-    return __libc_memalign(alignment, bytes);
+    return count_allocation(__libc_memalign(alignment, bytes));
 }
 
 int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
-    count(allocations);
-    *memory = __libc_memalign(alignment, bytes);
+    *memory = count_allocation(__libc_memalign(alignment, bytes));
     return *memory == nullptr ? ENOMEM : 0;
 }
 
 void free(void* memory) {
-    if (memory != nullptr) count(frees);
+    count_free(memory);
     __libc_free(memory);
 }
 

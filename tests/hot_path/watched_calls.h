@@ -8,6 +8,7 @@ namespace shardmill::testing {
 struct WatchedCalls {
     std::uint64_t allocations = 0;  // malloc and its kin, operator new among them
     std::uint64_t frees = 0;
+    std::int64_t bytes_kept = 0;   // allocated and not freed, as the allocator rounds them
     std::uint64_t exceptions = 0;  // thrown
     std::uint64_t mutexes = 0;     // pthread_mutex_lock, std::mutex among them; not a shard's lock
 };
