@@ -59,6 +59,7 @@ net::ServerConfig server_config(const config::Config& config) {
     server.connections_max = config.max_connections;
     server.close_over_limit = config.close_over_limit;
     server.idle_timeout_s = config.idle_timeout_s;
+    server.job_keys = config.job_keys;
     server.requests_per_event = config.requests_per_event;
     for (const config::ListenAddress& address : config.udp_listen) {
         server.udp.push_back({.host = address.host,

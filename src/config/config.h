@@ -138,6 +138,7 @@ struct Config {
     std::string kernel_dir;    // absolute path; empty: built-in kernels only
     OnBrokenSnapshot on_broken_snapshot = OnBrokenSnapshot::Refuse;
     bool snapshot_on_exit = false;          // save when stopped by INT or TERM
+    bool job_keys = true;                   // false: keys under ~b/ are keys like any other
     std::uint64_t job_memory = 256u << 20;  // bytes, default bound of one job's partials
     std::uint32_t job_history = 100;        // finished jobs that are remembered
 

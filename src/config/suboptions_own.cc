@@ -74,6 +74,11 @@ constexpr OptionSpec kSuboptions[] = {
      }},
     {0, "kernel_dir", "dir", "load batch kernels (*.so) from here (default: built-in ones only)",
      [](Draft& d, std::string_view v) { return take_directory(v, d.config.kernel_dir); }},
+    {0, "no_job_keys", nullptr, "keys under ~b/ are keys like any other, not batch jobs",
+     [](Draft& d, std::string_view) -> Applied {
+         d.config.job_keys = false;
+         return {};
+     }},
     {0, "workers", "num", "threads for batch jobs and snapshots (default: one per core)",
      [](Draft& d, std::string_view v) {
          return take_number(v, 1u, kMaxThreads, d.config.workers);

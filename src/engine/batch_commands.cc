@@ -49,6 +49,8 @@ std::string status_line(const JobStatus& status) {
     return line("HD", text);
 }
 
+}  // namespace
+
 std::string status_json(const JobStatus& status) {
     JsonObject json;
     json.add("state", job_state_name(status.state));
@@ -68,8 +70,6 @@ std::string status_json(const JobStatus& status) {
     if (!status.reason.empty()) json.add("reason", status.reason);
     return std::move(json).take();
 }
-
-}  // namespace
 
 void BatchCommands::execute(std::string_view arguments, std::string_view payload,
                             net::ConnectionId connection) {

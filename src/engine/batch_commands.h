@@ -11,6 +11,9 @@
 
 namespace shardmill::engine {
 
+/// A job as `batch list` shows it: one JSON object.
+std::string status_json(const JobStatus& status);
+
 /// The text form of jobs: `batch <verb> ...` and `stats batch`. Every command is answered through
 /// the replier, `wait` when there is something to say. Control thread only.
 class BatchCommands {

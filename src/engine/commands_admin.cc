@@ -103,6 +103,10 @@ void run_snapshot(AdminContext& context, net::Operation& operation) noexcept {
     defer(context, operation, ControlRequest::Kind::Snapshot, operation.request->arguments);
 }
 
+void run_job_key(AdminContext& context, net::Operation& operation) noexcept {
+    defer(context, operation, ControlRequest::Kind::JobKey, operation.request->arguments);
+}
+
 void run_refresh_certs(AdminContext& context, net::Operation& operation) noexcept {
     defer(context, operation, ControlRequest::Kind::RefreshCerts, {});
 }
@@ -143,6 +147,7 @@ constexpr std::array<AdminCommand, kCount> make_table() {
     set(Verb::Quit, run_quit);
     set(Verb::Batch, run_batch);
     set(Verb::Snapshot, run_snapshot);
+    set(Verb::JobKey, run_job_key);
     set(Verb::CacheMemlimit, run_cache_memlimit);
     set(Verb::Slabs, run_slabs);
     set(Verb::Lru, run_lru);

@@ -51,8 +51,8 @@ void run_lru_crawler(AdminContext& context, net::Operation& operation) noexcept;
 constexpr bool is_barrier(protocol::Verb verb) noexcept {
     using protocol::Verb;
     return verb == Verb::FlushAll || verb == Verb::Stats || verb == Verb::Batch ||
-           verb == Verb::Snapshot || verb == Verb::Shutdown || verb == Verb::BinaryFlush ||
-           verb == Verb::BinaryStat || verb == Verb::BinaryLine;
+           verb == Verb::Snapshot || verb == Verb::JobKey || verb == Verb::Shutdown ||
+           verb == Verb::BinaryFlush || verb == Verb::BinaryStat || verb == Verb::BinaryLine;
 }
 
 /// Everything stored so far is gone at `when`; if that is past, what was neither stored nor read

@@ -14,6 +14,7 @@ namespace shardmill::engine {
 struct ControlRequest {
     enum class Kind : std::uint8_t {
         Batch,
+        JobKey,
         Snapshot,
         Stats,
         StatsBatch,
@@ -24,7 +25,8 @@ struct ControlRequest {
         Crawler
     };
     Kind kind = Kind::Batch;
-    std::string arguments;  // the line after the command word; Sasl: the mechanism
+    std::string arguments;  // the line after the command word; Sasl: the mechanism; JobKey: the
+                            // whole command as sent
     std::string payload;    // batch run - payload=<bytes>; Sasl: the client's response
     bool no_reply = false;  // refresh_certs: the answer is empty
     net::ConnectionId connection{};

@@ -29,6 +29,9 @@ void ControlService::execute(const ControlRequest& request) {
         case ControlRequest::Kind::Batch:
             parts_.batch->execute(request.arguments, request.payload, request.connection);
             break;
+        case ControlRequest::Kind::JobKey:
+            parts_.job_keys->execute(request.arguments, request.connection);
+            break;
         case ControlRequest::Kind::Snapshot:
             parts_.snapshot->execute(request.arguments, request.connection);
             break;

@@ -5,6 +5,7 @@
 #include "engine/control_port.h"
 #include "engine/control_queue.h"
 #include "engine/crawler_commands.h"
+#include "engine/job_keys.h"
 #include "engine/job_manager.h"
 #include "engine/sasl_commands.h"
 #include "engine/snapshot_commands.h"
@@ -21,6 +22,7 @@ class ControlService final : public ControlPort {
         ControlQueue* control = nullptr;
         JobManager* jobs = nullptr;
         BatchCommands* batch = nullptr;
+        JobKeys* job_keys = nullptr;
         SnapshotCommands* snapshot = nullptr;
         ConnectionCommands* connections = nullptr;
         Statistics* statistics = nullptr;

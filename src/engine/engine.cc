@@ -74,6 +74,16 @@ Engine::Engine(const config::Config& config)
 
 Engine::~Engine() = default;
 
+ExecutorConfig Engine::executor_config(std::uint32_t reactor) const {
+    return {.reactor = reactor,
+            .reactors = config_.reactors,
+            .item_bytes_max = config_.item_bytes_max,
+            .flush_enabled = config_.flush_enabled,
+            .cas_enabled = config_.cas_enabled,
+            .sasl = config_.sasl,
+            .started_at = started_at_};
+}
+
 void Engine::make_executors() {
     log_shared_.counters = &server_counters_;
     log_shared_.turn_bytes_max =
@@ -82,13 +92,6 @@ void Engine::make_executors() {
     log_shared_.clock_us = base::unix_now_us;
     for (std::uint32_t reactor = 0; reactor < config_.reactors; ++reactor) {
         EventLog& log = logs_.emplace_back(log_shared_);
-        const ExecutorConfig executor_config{.reactor = reactor,
-                                             .reactors = config_.reactors,
-                                             .item_bytes_max = config_.item_bytes_max,
-                                             .flush_enabled = config_.flush_enabled,
-                                             .cas_enabled = config_.cas_enabled,
-                                             .sasl = config_.sasl,
-                                             .started_at = started_at_};
         ExecutorParts parts{.shards = &shards_,
                             .counters = &counters_[reactor],
                             .statistics = statistics_.get(),
@@ -102,7 +105,7 @@ void Engine::make_executors() {
                             .stop = {}};
         if (config_.shutdown_command)
             parts.stop = [this](bool graceful) { request_stop_(graceful); };
-        executors_.emplace_back(executor_config, parts);
+        executors_.emplace_back(executor_config(reactor), parts);
     }
 }
 
@@ -227,6 +230,7 @@ void Engine::connect(Connections connections) {
                                                                           .facts = facts()});
     batch_commands_ =
         std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
+    connect_job_keys(connections);
     snapshot_commands_ = std::make_unique<SnapshotCommands>(*snapshots_, *connections.replier);
     connection_commands_ =
         std::make_unique<ConnectionCommands>(*connections.server, *connections.replier);
@@ -252,12 +256,33 @@ void Engine::connect(Connections connections) {
     control_service_.connect({.control = connections.control,
                               .jobs = jobs_.get(),
                               .batch = batch_commands_.get(),
+                              .job_keys = job_keys_.get(),
                               .snapshot = snapshot_commands_.get(),
                               .connections = connection_commands_.get(),
                               .statistics = statistics_.get(),
                               .replier = connections.replier,
                               .sasl = sasl_commands_.get(),
                               .crawler = crawler_commands_.get()});
+}
+
+void Engine::connect_job_keys(const Connections& connections) {
+    // A page of rows passes as an item; what an item takes besides its value is less than this.
+    constexpr std::uint64_t kItemHead = 512;
+    CommandReplay::Parts parts{
+        .reactors = connections.reactors,
+        .executors = {},
+        .replier = connections.replier,
+        .config = executor_config(0),
+        .hidden = {.shards = &shards_, .statistics = statistics_.get(), .settings = &settings_}};
+    for (RequestExecutor& executor : executors_) parts.executors.push_back(&executor);
+    replay_ = std::make_unique<CommandReplay>(std::move(parts));
+    const std::uint64_t page = std::min<std::uint64_t>(config_.item_bytes_max, 1u << 20);
+    job_keys_ = std::make_unique<JobKeys>(
+        JobKeys::Parts{.jobs = jobs_.get(),
+                       .results = results_.get(),
+                       .replay = replay_.get(),
+                       .replier = connections.replier,
+                       .value_bytes_max = page > kItemHead ? page - kItemHead : page});
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "engine/auth_file.h"
 #include "engine/batch_commands.h"
+#include "engine/command_replay.h"
 #include "engine/connection_commands.h"
 #include "engine/control_service.h"
 #include "engine/counters.h"
@@ -20,6 +21,7 @@
 #include "engine/event_log.h"
 #include "engine/executor.h"
 #include "engine/hot_keys.h"
+#include "engine/job_keys.h"
 #include "engine/job_manager.h"
 #include "engine/job_results.h"
 #include "engine/prefix_stats.h"
@@ -97,6 +99,8 @@ class Engine {
     std::expected<void, std::string> load_last();
     std::vector<std::pair<std::string, std::string>> facts() const;
     void make_executors();
+    ExecutorConfig executor_config(std::uint32_t reactor) const;
+    void connect_job_keys(const Connections& connections);
     void wait_for_clients_to_go();
     void save_last();
 
@@ -130,6 +134,8 @@ class Engine {
     std::unique_ptr<JobManager> jobs_;
     std::unique_ptr<SnapshotManager> snapshots_;
     std::unique_ptr<BatchCommands> batch_commands_;
+    std::unique_ptr<CommandReplay> replay_;
+    std::unique_ptr<JobKeys> job_keys_;
     std::unique_ptr<SnapshotCommands> snapshot_commands_;
     std::unique_ptr<SaslCommands> sasl_commands_;
     std::unique_ptr<ConnectionCommands> connection_commands_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -34,6 +35,11 @@ class JsonObject {
     void add(std::string_view name, std::uint64_t number) {
         begin(name);
         out_ += std::to_string(number);
+    }
+    /// `json` is a value in JSON already.
+    void add_json(std::string_view name, std::string_view json) {
+        begin(name);
+        out_ += json;
     }
     std::string take() && {
         out_ += '}';

@@ -168,6 +168,7 @@ void add_own(LineWriter out, const config::Config& config) {
     out.text_or("snapshot_dir", config.snapshot_dir, "(null)");
     out.yes_no("snapshot_on_exit", config.snapshot_on_exit);
     out.text_or("kernel_dir", config.kernel_dir, "(null)");
+    out.yes_no("job_keys", config.job_keys);
     out.number("job_memory", config.job_memory);
     out.number("job_history", config.job_history);
     out.yes_no("lock_memory", config.lock_memory);

@@ -179,8 +179,13 @@ std::size_t CommandReader::take_packet_of_stranger(Connection& connection, char*
     return take_command(connection, request, data, result.consumed);
 }
 
-std::size_t CommandReader::take_command(Connection& connection, const Request& request, char* line,
+std::size_t CommandReader::take_command(Connection& connection, Request& request, char* line,
                                         std::size_t bytes) noexcept {
+    if (names_job(request)) [[unlikely]] {
+        request.verb = Verb::JobKey;
+        request.arguments = {line, bytes};
+        request.payload = {};
+    }
     if (may_have_more_keys(request.verb) && !request.more_keys.empty()) {
         return take_keys(connection, request, line, bytes);
     }
@@ -209,7 +214,13 @@ std::size_t CommandReader::take_keys(Connection& connection, const Request& requ
     std::string_view rest = request.more_keys;
     for (;;) {
         const std::string_view next = protocol::next_key(rest);
+        const bool job_next = limits_.job_keys && protocol::is_job_key(next);
         batch_.add(connection, request, key, next.empty());
+        if (job_next) [[unlikely]] {
+            // From there on it is a command of its own.
+            batch_.run();
+            return split_get(request, line, next);
+        }
         if (batch_.full()) {
             batch_.run();
             if (!next.empty() && must_wait(connection)) return split_get(request, line, next);
@@ -219,13 +230,38 @@ std::size_t CommandReader::take_keys(Connection& connection, const Request& requ
     }
 }
 
-bool CommandReader::begin_value(Connection& connection, const Request& request,
+bool CommandReader::names_job(const Request& request) const noexcept {
+    return limits_.job_keys && protocol::has_key(request.verb) && protocol::is_job_key(request.key);
+}
+
+/// The text of a job is gathered in memory, and larger than any can be.
+void CommandReader::refuse_value(Connection& connection, Request& request,
+                                 std::size_t block) noexcept {
+    connection.swallow = block;
+    if (protocol::is_binary(request.verb)) {
+        request.verb = Verb::BinaryInvalid;
+        request.binary.status = protocol::BinaryStatus::TooLarge;
+    } else {
+        request.verb = Verb::Invalid;
+        request.error = protocol::replies::kTooLarge;
+    }
+    batch_.add(connection, request, {}, true);
+    if (batch_.full()) batch_.run();
+}
+
+bool CommandReader::begin_value(Connection& connection, Request& request,
                                 std::string_view line) noexcept {
     const std::size_t block =
         std::size_t{request.value_bytes} + protocol::terminator_bytes(request.verb);
-    if (request.value_bytes < limits_.upload_bytes_min) {
+    const bool for_job = names_job(request);
+    if (request.value_bytes < limits_.upload_bytes_min ||
+        (for_job && request.value_bytes <= protocol::kMaxPayloadBytes)) {
         connection.input_needed = line.size() + block;
         return false;
+    }
+    if (for_job) {
+        refuse_value(connection, request, block);
+        return true;
     }
     const Upload upload = executor_.reserve(request);
     if (upload.value != nullptr) {

@@ -15,6 +15,7 @@ namespace shardmill::net {
 
 struct ReaderLimits {
     Authentication authentication = Authentication::None;
+    bool job_keys = false;           // see ServerConfig
     std::uint32_t upload_bytes_min;  // values from here on are received into the log
     std::uint64_t output_bytes_max;  // pending output at which a connection is choked
     std::size_t line_bytes_max;      // of a `get` line
@@ -51,11 +52,14 @@ class CommandReader {
 
  private:
     std::size_t parse(Connection& connection, char* data, std::size_t bytes) noexcept;
-    std::size_t take_command(Connection& connection, const protocol::Request& request, char* line,
+    std::size_t take_command(Connection& connection, protocol::Request& request, char* line,
                              std::size_t bytes) noexcept;
     std::size_t take_keys(Connection& connection, const protocol::Request& request, char* line,
                           std::size_t bytes) noexcept;
-    bool begin_value(Connection& connection, const protocol::Request& request,
+    bool names_job(const protocol::Request& request) const noexcept;
+    void refuse_value(Connection& connection, protocol::Request& request,
+                      std::size_t block) noexcept;
+    bool begin_value(Connection& connection, protocol::Request& request,
                      std::string_view line) noexcept;
     std::size_t receive_value(Connection& connection, std::string_view bytes) noexcept;
     std::size_t log_in(Connection& connection, std::string_view bytes) noexcept;

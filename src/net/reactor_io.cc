@@ -59,6 +59,7 @@ std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
     batch_ = std::make_unique<Batch>(executor_, buffers_, dirty_, config_.batch_operations_max);
     reader_ =
         std::make_unique<CommandReader>(ReaderLimits{.authentication = config_.authentication,
+                                                     .job_keys = config_.job_keys,
                                                      .upload_bytes_min = config_.upload_bytes_min,
                                                      .output_bytes_max = config_.output_bytes_max,
                                                      .line_bytes_max = config_.line_bytes_max,

@@ -51,6 +51,8 @@ struct ServerConfig {
     std::vector<base::Network> udp_trusted = base::loopback_networks();
     Authentication authentication = Authentication::None;  // -Y
 
+    bool job_keys = false;  // keys of jobs are handed over as Verb::JobKey, not looked up
+
     // Limits of one connection. They exist for tests to set small; the defaults are meant to be
     // kept.
     std::uint32_t upload_bytes_min = 32u << 10;  // values from here on go straight into the log

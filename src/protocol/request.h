@@ -50,6 +50,7 @@ enum class Verb : std::uint8_t {
     Quit,
     Batch,
     Snapshot,
+    JobKey,  // a command on keys of jobs (`is_job_key`), whole in `arguments`
     CacheMemlimit,
     Slabs,
     Lru,
@@ -97,9 +98,17 @@ constexpr bool closes(Verb verb) noexcept {
 /// True for the verbs whose answer may come later and from another thread. A connection parses
 /// nothing behind such a command until it is answered.
 constexpr bool may_defer(Verb verb) noexcept {
-    return verb == Verb::Batch || verb == Verb::Snapshot || verb == Verb::Stats ||
-           verb == Verb::LruCrawler || verb == Verb::RefreshCerts || verb == Verb::Watch ||
-           verb == Verb::BinaryStat || verb == Verb::BinarySasl || verb == Verb::BinaryLine;
+    return verb == Verb::Batch || verb == Verb::Snapshot || verb == Verb::JobKey ||
+           verb == Verb::Stats || verb == Verb::LruCrawler || verb == Verb::RefreshCerts ||
+           verb == Verb::Watch || verb == Verb::BinaryStat || verb == Verb::BinarySasl ||
+           verb == Verb::BinaryLine;
+}
+
+/// Keys that stand for jobs, for clients that know nothing but get, set and delete:
+/// `~b/run/<name>`, `~b/stat/<name>`, `~b/out/<name>`.
+inline constexpr std::string_view kJobKeyPrefix = "~b/";
+constexpr bool is_job_key(std::string_view key) noexcept {
+    return !key.empty() && key.front() == '~' && key.starts_with(kJobKeyPrefix);
 }
 
 /// Mode of `ms` (token of M); for classic storage commands it follows from the verb.

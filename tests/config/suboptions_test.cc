@@ -24,6 +24,7 @@ const std::vector<SuboptionCase>& accepted() {
          [](C c) { return c.on_broken_snapshot == OnBrokenSnapshot::Empty; }},
         {"snapshot_on_error=refuse",
          [](C c) { return c.on_broken_snapshot == OnBrokenSnapshot::Refuse; }},
+        {"no_job_keys", [](C c) { return !c.job_keys; }},
         {"kernel_dir=/tmp", [](C c) { return c.kernel_dir == "/tmp"; }},
         {"workers=3,shards=16", [](C c) { return c.workers == 3 && c.shards == 16; }},
         {"hit_weight=0.5,small_share=10",

@@ -162,6 +162,7 @@ TEST(StatsSettingsTest, EveryOptionIsShown) {
         {[](Config& c) { c.small_share = 10; }, "small_share", "10"},
         {[](Config& c) { c.udp_trusted = {"10.0.0.0/8", "::1"}; }, "udp_trusted", "10.0.0.0/8;::1"},
         {[](Config& c) { c.snapshot_dir = "/d"; }, "snapshot_dir", "/d"},
+        {[](Config& c) { c.job_keys = false; }, "job_keys", "no"},
         {[](Config& c) { c.lock_memory = true; }, "lock_memory", "yes"},
         {[](Config& c) { c.watch_enabled = false; }, "watch_enabled", "no"},
     };

@@ -48,6 +48,7 @@ constexpr std::array<std::string_view, kVerbs> kVerbNames = {
     "Quit",
     "Batch",
     "Snapshot",
+    "JobKey",
     "CacheMemlimit",
     "Slabs",
     "Lru",
@@ -141,6 +142,7 @@ void describe_arguments(std::string& out, const Request& request, Verb verb) {
             break;
         case Verb::Stats:
         case Verb::Snapshot:
+        case Verb::JobKey:
         case Verb::Shutdown:
         case Verb::CacheMemlimit:
         case Verb::Slabs:

@@ -9,7 +9,6 @@
 #include "cli/table.h"
 #include "shardmill/client.hpp"
 #include "text/json.h"
-#include "text/utf8.h"
 
 namespace shardmill::cli {
 namespace {
@@ -124,17 +123,6 @@ namespace {
 TEST(JsonStringTest, EscapesAndReplacesWhatIsNotUtf8) {
     EXPECT_EQ(json_string("a\"\\\n\x01ü"), "\"a\\\"\\\\\\u000a\\u0001ü\"");
     EXPECT_EQ(json_string("\xff\xc3"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
-}
-
-TEST(Utf8Test, RefusesOverlongAndSurrogateSequences) {
-    EXPECT_EQ(utf8_sequence("a"), 1u);
-    EXPECT_EQ(utf8_sequence("ü"), 2u);
-    EXPECT_EQ(utf8_sequence("€"), 3u);
-    EXPECT_EQ(utf8_sequence("\xf0\x9f\x98\x80"), 4u);
-    for (const char* bad : {"", "\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
-                            "\xf5\x80\x80\x80", "\xf0\x80\x80\x80", "\xc3", "\xc3("}) {
-        EXPECT_EQ(utf8_sequence(bad), 0u);
-    }
 }
 
 }  // namespace

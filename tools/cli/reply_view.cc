@@ -6,22 +6,13 @@
 #include <algorithm>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "cli/table.h"
 #include "text/json.h"
-#include "text/utf8.h"
 
 namespace shardmill::cli {
 
 namespace {
-
-bool is_utf8(std::string_view text) noexcept {
-    while (!text.empty()) {
-        const auto length = text::utf8_sequence(text);
-        if (length == 0) return false;
-        text.remove_prefix(length);
-    }
-    return true;
-}
 
 std::string cell_text(simdjson::dom::element element) {
     std::string_view text;
@@ -102,7 +93,7 @@ std::string rows_json(const std::vector<client::Row>& rows) {
     std::string out = "[";
     for (const auto& row : rows) {
         if (out.size() > 1) out += ",\n ";
-        out += is_utf8(row.key)
+        out += base::is_utf8(row.key)
                    ? "{\"key\":" + text::json_string(row.key)
                    : "{\"key_base64\":" + text::json_string(base::base64_encode(row.key));
         const bool json = parser.parse(row.value).error() == simdjson::SUCCESS;

@@ -4,14 +4,14 @@
 
 #include <iterator>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace shardmill::text {
 
 std::string json_string(std::string_view text) {
     std::string out = "\"";
     while (!text.empty()) {
-        const std::size_t length = utf8_sequence(text);
+        const std::size_t length = base::utf8_sequence(text);
         const char c = text.front();
         if (length == 0) {
             out += "\xef\xbf\xbd";

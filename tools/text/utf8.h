@@ -5,10 +5,6 @@
 
 namespace shardmill::text {
 
-/// Bytes of the well-formed UTF-8 sequence `text` starts with; 0 when it starts with none (or is
-/// empty).
-std::size_t utf8_sequence(std::string_view text) noexcept;
-
 /// Columns `text` takes on a terminal, one a character; bytes that are not UTF-8 count one each.
 std::size_t columns(std::string_view text) noexcept;
 
