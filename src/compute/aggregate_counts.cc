@@ -70,7 +70,7 @@ class Histogram final : public StateAccumulator<ValueCounts> {
     }
     std::expected<Value, JobError> finish(const char* record, const AggregateColumn&,
                                           std::string& text) const override {
-        text = "{";
+        text.assign(1, '{');
         for (const ValueCounts::Slot* slot : state(record).in_order()) {
             if (text.size() > 1) text += ',';
             text += '"';

@@ -127,7 +127,7 @@ class Heavy final : public StateAccumulator<HeavyState> {
         std::vector<const ValueCounts::Slot*> order = heavy.counts.in_order();
         std::ranges::stable_sort(order, std::greater(), &ValueCounts::Slot::count);
         const auto shown = std::min(order.size(), static_cast<std::size_t>(column.number.integer));
-        text = "[";
+        text.assign(1, '[');
         for (std::size_t index = 0; index < shown; ++index) {
             if (index > 0) text += ',';
             text += "{\"value\":";

@@ -123,7 +123,7 @@ class Top final : public StateAccumulator<TopState> {
     }
     std::expected<Value, JobError> finish(const char* record, const AggregateColumn&,
                                           std::string& text) const override {
-        text = "[";
+        text.assign(1, '[');
         for (const Entry& entry : state(record).in_order()) {
             if (text.size() > 1) text += ',';
             text += "{\"key\":";

@@ -57,7 +57,7 @@ std::unique_ptr<Accumulator> make_accumulator(const ast::Aggregate& aggregate, P
 std::string accumulator_key(const ast::Aggregate& aggregate) {
     const Family family = family_of(aggregate.kind);
     std::string key(family.name);
-    for (const ast::Expr& operand : aggregate.operands) key += '\n' + operand.text;
+    for (const ast::Expr& operand : aggregate.operands) key.append("\n").append(operand.text);
     if (family.parameter) {
         key += '\n';
         append_text(key, aggregate.number);

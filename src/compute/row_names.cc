@@ -71,8 +71,9 @@ Parsed<void> RowNames::resolve(ast::Condition& condition) const {
 
 std::string RowNames::known() const {
     std::string known = "key";
-    for (const std::string& name : columns_) known += ", " + printable(name);
-    for (const std::string& name : groups_) known += ", " + printable(name);
+    for (const auto& names : {columns_, groups_}) {
+        for (const std::string& name : names) known.append(", ").append(printable(name));
+    }
     if (known.size() > kColumnsShown) known = known.substr(0, kColumnsShown) + "..";
     return known;
 }
