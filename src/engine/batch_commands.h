@@ -14,13 +14,13 @@ namespace shardmill::engine {
 /// A job as `batch list` shows it: one JSON object.
 std::string status_json(const JobStatus& status);
 
+/// Why a job has no rows to give; empty: it has.
+std::string why_no_rows(const JobStatus& status);
+
 /// The text form of jobs: `batch <verb> ...` and `stats batch`. Every command is answered through
 /// the replier, `wait` when there is something to say. Control thread only.
 class BatchCommands {
  public:
-    /// Bytes of rows in one answer to `batch get`, unless a single row is larger.
-    static constexpr std::size_t kPageBytes = 1u << 20;
-
     BatchCommands(JobManager& jobs, const JobResults& results, const compute::Registry& registry,
                   net::Replier& replier) noexcept
         : jobs_(jobs), results_(results), registry_(registry), replier_(replier) {}
@@ -47,7 +47,9 @@ class BatchCommands {
     Reply list(const BatchCommand& command, net::ConnectionId connection);
     Reply kernels(const BatchCommand& command, net::ConnectionId connection);
     void answer_when_final(const std::string& id, net::ConnectionId connection,
-                           std::optional<std::chrono::milliseconds> timeout);
+                           std::optional<std::chrono::milliseconds> timeout,
+                           std::string (*answer)(const JobStatus&));
+    static std::string refused(const JobRefusal& refusal);
 
     JobManager& jobs_;
     const JobResults& results_;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bitset>
+
 #include "base/number.h"
 
 namespace shardmill::engine {
@@ -72,55 +75,192 @@ Parsed take_name(std::string_view text, std::string_view& out) {
     return {};
 }
 
-Parsed take_rows(std::string_view text, std::uint64_t min, std::uint64_t& out) {
+Parsed take_page(std::string_view text, std::uint64_t min, std::uint64_t max, std::uint64_t& out) {
     const auto number = base::parse_number<std::uint64_t>(text);
-    if (!number || *number < min) return std::unexpected("needs a number of rows");
+    if (!number || *number < min || *number > max) {
+        return std::unexpected(fmt::format("needs a number from {} to {}", min, max));
+    }
     out = *number;
     return {};
+}
+
+Parsed take_flag(std::string_view text, bool& out) {
+    if (text != "0" && text != "1") return std::unexpected("needs 0 or 1");
+    out = text == "1";
+    return {};
+}
+
+/// `0-3,7`
+Parsed take_shards(std::string_view text, std::vector<std::uint32_t>& out) {
+    constexpr const char* kNeeds = "needs shards counted from 0, such as 0-3,7";
+    constexpr std::uint32_t kShardsMax = 1024;
+    std::bitset<kShardsMax> named;
+    while (!text.empty()) {
+        const std::string_view range = text.substr(0, text.find(','));
+        text.remove_prefix(std::min(range.size() + 1, text.size()));
+        const auto dash = range.find('-');
+        const auto first = base::parse_number<std::uint32_t>(range.substr(0, dash));
+        const auto last = dash == std::string_view::npos
+                              ? first
+                              : base::parse_number<std::uint32_t>(range.substr(dash + 1));
+        if (!first || !last || *first > *last || *last >= kShardsMax) {
+            return std::unexpected(kNeeds);
+        }
+        for (std::uint32_t shard = *first; shard <= *last; ++shard) named.set(shard);
+    }
+    for (std::uint32_t shard = 0; shard < kShardsMax; ++shard) {
+        if (named.test(shard)) out.push_back(shard);
+    }
+    if (out.empty()) return std::unexpected(kNeeds);
+    return {};
+}
+
+Parsed take_view(BatchCommand& command, std::string_view text) {
+    if (text != "start" && text != "live") return std::unexpected("is start or live");
+    command.live = text == "live";
+    return {};
+}
+
+Parsed take_cpu(BatchCommand& command, std::string_view text) {
+    if (text.ends_with('%')) text.remove_suffix(1);
+    const auto percent = base::parse_number<std::uint32_t>(text);
+    if (!percent || *percent == 0 || *percent > 100) {
+        return std::unexpected("needs a percentage from 1 to 100");
+    }
+    command.cpu_percent = *percent;
+    return {};
+}
+
+/// `20k` items or `5mb` bytes a second.
+Parsed take_rate(BatchCommand& command, std::string_view text) {
+    const bool bytes = text.ends_with('b');
+    if (bytes) text.remove_suffix(1);
+    std::optional<std::uint64_t> rate;
+    if (!take_bytes(text, rate) || *rate == 0) {
+        return std::unexpected(
+            "needs items a second (5000, 20k) or, with a b behind, bytes (500kb, 5mb)");
+    }
+    (bytes ? command.rate_bytes : command.rate_items) = *rate;
+    return {};
+}
+
+Parsed take_errors(BatchCommand& command, std::string_view text) {
+    if (text == "skip") {
+        command.errors.reset();
+        return {};
+    }
+    if (text == "stop") text = "0";
+    if (!take_number(text, ~std::uint64_t{0}, command.errors)) {
+        return std::unexpected("is skip, stop or a number of items");
+    }
+    return {};
+}
+
+Parsed take_target(BatchCommand& command, std::string_view text) {
+    constexpr std::size_t kMaxPrefixBytes = 200;
+    if (text == "result") return {};
+    const auto colon = text.find(':');
+    const std::string_view kind = text.substr(0, colon);
+    command.to_text = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
+    if (kind == "items" && !command.to_text.empty() && command.to_text.size() <= kMaxPrefixBytes) {
+        command.to = RowTarget::Items;
+        return {};
+    }
+    if (kind == "snapshot" && take_name(command.to_text, command.to_text)) {
+        command.to = RowTarget::Snapshot;
+        return {};
+    }
+    return std::unexpected("is result, items:<prefix> or snapshot:<name>");
+}
+
+Parsed take_partial(BatchCommand& command, std::string_view text) {
+    constexpr std::string_view kMerge = "merge:";
+    if (text == "save") {
+        command.partial = PartialMode::Save;
+        return {};
+    }
+    if (!text.starts_with(kMerge) || text.size() == kMerge.size()) {
+        return std::unexpected("is save or merge:<key prefix of saved partials>");
+    }
+    command.partial = PartialMode::Merge;
+    command.partial_prefix = text.substr(kMerge.size());
+    return {};
+}
+
+Parsed take_ttl(BatchCommand& command, std::string_view text) {
+    constexpr std::uint64_t kMaxSeconds = 10ull * 366 * 24 * 3600;
+    return take_page(text, 1, kMaxSeconds, command.ttl);
 }
 
 struct OptionSpec {
     std::string_view name;
     unsigned verbs;
+    bool of_the_job;  // it is part of what the job is, see BatchCommand::settings
     Parsed (*apply)(BatchCommand& command, std::string_view value);
 };
 constexpr unsigned kRun = verb_bit(BatchVerb::Run);
 constexpr unsigned kRunPlan = kRun | verb_bit(BatchVerb::Plan);
+constexpr unsigned kGet = verb_bit(BatchVerb::Get);
+constexpr std::uint64_t kMaxPageBytes = 16u << 20;
 constexpr OptionSpec kOptions[] = {
-    {"prefix", kRunPlan,
+    {"prefix", kRunPlan, false,
      [](BatchCommand& c, std::string_view v) -> Parsed {
          c.prefix = v;
          return {};
      }},
-    {"glob", kRunPlan,
+    {"glob", kRunPlan, false,
      [](BatchCommand& c, std::string_view v) -> Parsed {
          c.glob = v;
          return {};
      }},
     // Has done its work when the payload was read.
-    {"payload", kRunPlan, [](BatchCommand&, std::string_view) -> Parsed { return {}; }},
-    {"name", kRun, [](BatchCommand& c, std::string_view v) { return take_name(v, c.name); }},
-    {"limit", kRun,
+    {"payload", kRunPlan, false, [](BatchCommand&, std::string_view) -> Parsed { return {}; }},
+    {"name", kRunPlan, false,
+     [](BatchCommand& c, std::string_view v) { return take_name(v, c.name); }},
+    {"shards", kRunPlan, true,
+     [](BatchCommand& c, std::string_view v) { return take_shards(v, c.shards); }},
+    {"view", kRunPlan, true, take_view},
+    {"cpu", kRunPlan, true, take_cpu},
+    {"rate", kRunPlan, true, take_rate},
+    {"limit", kRunPlan, true,
      [](BatchCommand& c, std::string_view v) {
          return take_number(v, ~std::uint64_t{0}, c.limit);
      }},
-    {"wait", kRun,
-     [](BatchCommand& c, std::string_view v) { return take_milliseconds(v, c.wait); }},
-    {"deadline", kRun,
+    {"deadline", kRunPlan, true,
      [](BatchCommand& c, std::string_view v) { return take_milliseconds(v, c.deadline); }},
-    {"memory", kRun, [](BatchCommand& c, std::string_view v) { return take_bytes(v, c.memory); }},
-    {"groups", kRun,
+    {"memory", kRunPlan, true,
+     [](BatchCommand& c, std::string_view v) { return take_bytes(v, c.memory); }},
+    {"groups", kRunPlan, true,
      [](BatchCommand& c, std::string_view v) { return take_number(v, 1ull << 40, c.groups); }},
-    {"errors", kRun,
-     [](BatchCommand& c, std::string_view v) {
-         return take_number(v, ~std::uint64_t{0}, c.errors);
-     }},
-    {"timeout", verb_bit(BatchVerb::Wait),
+    {"errors", kRunPlan, true, take_errors},
+    {"to", kRunPlan, true, take_target},
+    {"partial", kRunPlan, true, take_partial},
+    {"ttl", kRunPlan, true, take_ttl},
+    {"dry", kRunPlan, true,
+     [](BatchCommand& c, std::string_view v) { return take_flag(v, c.dry); }},
+    {"wait", kRun, false,
+     [](BatchCommand& c, std::string_view v) { return take_milliseconds(v, c.wait); }},
+    {"attached", kRun, false,
+     [](BatchCommand& c, std::string_view v) { return take_flag(v, c.attached); }},
+    {"timeout", verb_bit(BatchVerb::Wait), false,
      [](BatchCommand& c, std::string_view v) { return take_milliseconds(v, c.timeout); }},
-    {"from", verb_bit(BatchVerb::Get),
-     [](BatchCommand& c, std::string_view v) { return take_rows(v, 0, c.from); }},
-    {"rows", verb_bit(BatchVerb::Get),
-     [](BatchCommand& c, std::string_view v) { return take_rows(v, 1, c.rows); }},
+    {"from", kGet, false,
+     [](BatchCommand& c, std::string_view v) {
+         return take_page(v, 0, ~std::uint64_t{0}, c.from);
+     }},
+    {"rows", kGet, false,
+     [](BatchCommand& c, std::string_view v) {
+         return take_page(v, 1, ~std::uint64_t{0}, c.rows);
+     }},
+    {"bytes", kGet, false,
+     [](BatchCommand& c, std::string_view v) { return take_page(v, 1, kMaxPageBytes, c.bytes); }},
+    {"time", kGet, false,
+     [](BatchCommand& c, std::string_view v) -> Parsed {
+         std::uint64_t ms = 0;
+         if (auto taken = take_page(v, 1, 60'000, ms); !taken) return taken;
+         c.time = std::chrono::milliseconds(ms);
+         return {};
+     }},
 };
 
 /// The words of the line, with the character each begins at.
@@ -171,6 +311,10 @@ Parsed take_option(BatchCommand& command, const VerbSpec& verb, std::string_view
     if (Parsed applied = option->apply(command, word.substr(equals + 1)); !applied) {
         return std::unexpected(fmt::format("option '{}' {} at character {}", name, applied.error(),
                                            character + equals + 1));
+    }
+    if (option->of_the_job) {
+        if (!command.settings.empty()) command.settings += ' ';
+        command.settings += word;
     }
     return {};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <thread>
 #include <utility>
 
@@ -146,6 +147,7 @@ std::expected<void, std::string> Engine::open() {
     }
     if (auto opened = open_directory(); !opened) return opened;
     results_ = std::make_unique<JobResults>(catalog_.get());
+    journal_ = std::make_unique<JobJournal>(catalog_.get());
     return load_contents();
 }
 
@@ -210,16 +212,23 @@ void Engine::connect(Connections connections) {
     statistics_->set_connections(std::move(connections.counters), connections.listening);
     workers_ = std::make_unique<runtime::WorkerPool>(runtime::WorkerPoolConfig{
         .threads = workers_count_, .name = "worker", .idle_priority = true});
-    scans_ = std::make_unique<ScanDriver>(ScanParts{.shards = &shards_,
-                                                    .reactors = connections.reactors,
-                                                    .control = connections.control,
-                                                    .workers = workers_.get(),
-                                                    .lanes = workers_count_});
+    scans_ = std::make_unique<ScanDriver>(ScanParts{
+        .shards = &shards_,
+        .reactors = connections.reactors,
+        .control = connections.control,
+        .workers = workers_.get(),
+        .lanes = workers_count_,
+        .make_workers = [this](std::uint32_t percent) { return make_job_workers(percent); }});
     jobs_ = std::make_unique<JobManager>(JobParts{.control = connections.control,
                                                   .scans = scans_.get(),
                                                   .registry = &registry_,
                                                   .results = results_.get(),
+                                                  .journal = journal_.get(),
                                                   .shards = shards_.size(),
+                                                  .lanes = workers_count_,
+                                                  .changes = {.shards = &shards_,
+                                                              .reactors = connections.reactors,
+                                                              .started_at = started_at_},
                                                   .access = {.shards = &shards_},
                                                   .limits = {.memory_bytes = config_.job_memory},
                                                   .history = config_.job_history,
@@ -283,6 +292,20 @@ void Engine::connect_job_keys(const Connections& connections) {
                        .replay = replay_.get(),
                        .replier = connections.replier,
                        .value_bytes_max = page > kItemHead ? page - kItemHead : page});
+}
+
+/// Threads for a job with cpu=<percent>: where a reactor wants the whole core, their weight leaves
+/// them about that much of it, up to half; the job's own pace sees to the rest.
+std::unique_ptr<runtime::TaskQueue> Engine::make_job_workers(std::uint32_t percent) const {
+    constexpr double kStep = 1.25;  // of weight, from one nice level to the next
+    constexpr double kLowest = 19;
+    const double others = (100.0 - percent) / percent;
+    const double nice = std::clamp(std::log(others) / std::log(kStep), 0.0, kLowest);
+    return std::make_unique<runtime::WorkerPool>(
+        runtime::WorkerPoolConfig{.threads = workers_count_,
+                                  .name = "job",
+                                  .idle_priority = false,
+                                  .nice = static_cast<int>(std::lround(nice))});
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

@@ -21,6 +21,7 @@
 #include "engine/event_log.h"
 #include "engine/executor.h"
 #include "engine/hot_keys.h"
+#include "engine/job_journal.h"
 #include "engine/job_keys.h"
 #include "engine/job_manager.h"
 #include "engine/job_results.h"
@@ -102,6 +103,7 @@ class Engine {
     ExecutorConfig executor_config(std::uint32_t reactor) const;
     void connect_job_keys(const Connections& connections);
     void wait_for_clients_to_go();
+    std::unique_ptr<runtime::TaskQueue> make_job_workers(std::uint32_t percent) const;
     void save_last();
 
     const config::Config config_;
@@ -128,6 +130,7 @@ class Engine {
     compute::Registry registry_;
     std::unique_ptr<snapshot::Catalog> catalog_;  // nullptr: no directory
     std::unique_ptr<JobResults> results_;
+    std::unique_ptr<JobJournal> journal_;
 
     // From connect on. The workers are the last to be made and the first to go.
     std::unique_ptr<ScanDriver> scans_;

@@ -177,11 +177,11 @@ std::optional<std::string> JobKeys::rows_of(std::string_view name_and_row) const
         from = *row;
     }
     const auto status = parts_.jobs->find(name_and_row.substr(0, slash));
-    if (!status || status->state != JobState::Done) return std::nullopt;
+    if (!status || !why_no_rows(*status).empty()) return std::nullopt;
     if (from != 0 && from >= status->figures.rows) return std::nullopt;
     std::string lines;
-    const auto read = parts_.results->read(
-        status->id, from, status->figures.rows, [&](const snapshot::Item& row) {
+    const auto read =
+        parts_.results->read(*status, from, status->figures.rows, [&](const snapshot::Item& row) {
             const std::string line = row_line(row);
             const bool fits = lines.size() + line.size() <= parts_.value_bytes_max;
             if (fits || lines.empty()) lines += line;

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "engine/job_entry.h"
 
 namespace shardmill::engine {
 namespace {
@@ -19,29 +20,26 @@ bool same_connection(const net::ConnectionId& a, const net::ConnectionId& b) {
 
 }  // namespace
 
-struct JobManager::Waiting {
-    net::ConnectionId connection;
-    ControlQueue::TimerId timer = 0;
-    Waiter on_final;
-};
-
-/// A job's place in memory is fixed: timers and waiters are found through its id all the same,
-/// because it may be dropped before they fire.
-struct JobManager::Job {
-    JobStatus status;
-    std::uint64_t order = 0;  // of taking: the queue's order, and the list's
-    JobPlan plan;             // until it is started
-    std::optional<std::chrono::milliseconds> deadline;
-    ControlQueue::TimerId deadline_timer = 0;
-    std::shared_ptr<JobScan> scan;  // while running
-    std::optional<ScanDriver::Handle> handle;
-    std::string stop_reason;  // empty: it was asked to stop, or was not stopped
-    std::vector<Waiting> waiting;
-};
-
 JobManager::JobManager(JobParts parts)
     : parts_(std::move(parts)), id_prefix_(fmt::format("{:x}-", parts_.clock())) {
-    for (JobStatus& status : parts_.results->load_history()) {
+    load_history();
+    write_journal();
+    bound_history();
+}
+
+JobManager::~JobManager() = default;
+
+void JobManager::load_history() {
+    std::vector<JobStatus> history = parts_.results->load_history();
+    const auto known = [&history](const JobStatus& job) {
+        return std::ranges::find(history, job.id, &JobStatus::id) != history.end();
+    };
+    for (JobStatus& job : parts_.journal->load()) {
+        // A crash may have come between a result and the journal.
+        if (!known(job)) history.push_back(std::move(job));
+    }
+    std::ranges::stable_sort(history, {}, &JobStatus::created);
+    for (JobStatus& status : history) {
         // The clock may have stood here before.
         if (status.id.starts_with(id_prefix_)) {
             const auto number = base::parse_number<std::uint64_t>(
@@ -51,64 +49,24 @@ JobManager::JobManager(JobParts parts)
         auto job = std::make_unique<Job>();
         job->order = ++last_order_;
         job->status = std::move(status);
-        std::string id = job->status.id;
-        jobs_.emplace(std::move(id), std::move(job));
+        const auto [entry, added] = jobs_.emplace(job->status.id, std::move(job));
+        if (added) keep_for(*entry->second);
     }
-    bound_history();
 }
-
-JobManager::~JobManager() = default;
 
 std::string JobManager::next_id() { return fmt::format("{}{}", id_prefix_, ++last_number_); }
 
-std::expected<std::string, JobRefusal> JobManager::run(const BatchCommand& command) {
-    using Kind = JobRefusal::Kind;
-    if (shut_down_) return std::unexpected(JobRefusal{Kind::Busy, "the server is stopping"});
-    const auto queued = static_cast<std::size_t>(std::ranges::count_if(
-        jobs_, [](const auto& entry) { return entry.second->status.state == JobState::Queued; }));
-    if (queued >= kMaxQueued) {
-        return std::unexpected(JobRefusal{Kind::Busy, fmt::format("{} jobs are waiting", queued)});
-    }
-    if (!command.name.empty()) {
-        const Job* namesake = find_job(command.name);
-        if (namesake != nullptr && !is_final(namesake->status.state)) {
-            return std::unexpected(JobRefusal{Kind::NameTaken, namesake->status.id});
-        }
-    }
-    auto program = compute::compile(command.argument, *parts_.registry,
-                                    {.prefix = command.prefix, .glob = command.glob});
-    if (!program) return std::unexpected(JobRefusal{Kind::BadPipeline, program.error().text()});
-
-    auto job = std::make_unique<Job>();
-    JobStatus& status = job->status;
-    status.id = next_id();
-    status.name = command.name;
-    status.pipeline = command.argument;
-    status.prefix = command.prefix;
-    status.glob = command.glob;
-    status.created = parts_.clock();
-    status.shards = parts_.shards;
-    job->order = ++last_order_;
-    job->deadline = command.deadline;
-    job->plan.status = status;
-    job->plan.program = std::move(*program);
-    job->plan.limits = parts_.limits;
-    job->plan.access = parts_.access;
-    if (command.memory) job->plan.limits.memory_bytes = *command.memory;
-    if (command.groups) job->plan.limits.groups = *command.groups;
-    job->plan.limit = command.limit;
-    job->plan.errors = command.errors;
-    base::log_verbose(1, "job {}: {}", status.id, status.pipeline);
-    std::string id = status.id;
-    jobs_.emplace(id, std::move(job));
+void JobManager::queue(Job& job) {
+    base::log_verbose(1, "job {}: {} {}", job.status.id, job.status.pipeline, job.status.settings);
+    write_journal();
     // Behind the reply: it says `queued`.
     parts_.control->post([this] { start_next(); });
-    return id;
 }
 
 void JobManager::start_next() {
-    const auto running = static_cast<std::size_t>(std::ranges::count_if(
-        jobs_, [](const auto& entry) { return entry.second->status.state == JobState::Running; }));
+    const auto running = static_cast<std::size_t>(std::ranges::count_if(jobs_, [](const auto& e) {
+        return e.second->status.state == JobState::Running && !e.second->sample;
+    }));
     if (running >= kMaxRunning || shut_down_) return;
     Job* next = nullptr;
     for (const auto& [id, job] : jobs_) {
@@ -123,18 +81,51 @@ void JobManager::start_next() {
 void JobManager::start(Job& job) {
     job.status.state = JobState::Running;
     const std::string id = job.status.id;
+    ScanOptions options = job.plan.scan;
     job.scan = std::make_shared<JobScan>(
-        std::move(job.plan), *parts_.results,
+        std::move(job.plan),
+        JobScanParts{
+            .control = parts_.control, .results = parts_.results, .changes = parts_.changes},
         [this, id](const ScanOutcome& outcome) { scan_done(id, outcome); });
-    job.handle.emplace(parts_.scans->start(job.scan));
+    job.handle.emplace(parts_.scans->start(job.scan, std::move(options)));
+    job.scan->regulate(job.handle->remote());
     if (!job.deadline) return;
     job.deadline_timer = parts_.control->post_after(*job.deadline, [this, id] {
         Job* late = find_job(id);
         if (late == nullptr || late->status.state != JobState::Running) return;
         late->deadline_timer = 0;
         late->stop_reason = fmt::format("deadline={} was reached", late->deadline->count());
-        late->handle->cancel();
+        stop(id);
     });
+}
+
+void JobManager::start_sample(Job& job) {
+    job.status.state = JobState::Running;
+    const std::string id = job.status.id;
+    const JobPlan& plan = job.plan;
+    job.sample = std::make_shared<JobSample>(
+        plan.program, plan.limits, plan.access, plan.pace,
+        [this, id](const ScanOutcome& outcome) { sample_done(id, outcome); });
+    ScanOptions options = plan.scan;
+    options.live = false;
+    options.percent = 0;
+    options.sample = JobSample::kSegments;
+    job.handle.emplace(parts_.scans->start(job.sample, std::move(options)));
+}
+
+void JobManager::sample_done(const std::string& id, const ScanOutcome& outcome) {
+    Job* job = find_job(id);
+    SHARDMILL_ASSERT(job != nullptr && job->sample);
+    JobState state = JobState::Planned;
+    if (outcome.status == ScanOutcome::Status::Completed) {
+        const ScanProgress progress = job->handle->progress();
+        job->status.predicted = job->sample->predict(progress, parts_.lanes);
+    } else {
+        state = job->stopping ? JobState::Stopped : JobState::Failed;
+    }
+    job->sample.reset();
+    job->handle.reset();
+    finish(*job, state, state == JobState::Failed ? outcome.reason : "");
 }
 
 void JobManager::scan_done(const std::string& id, const ScanOutcome& outcome) {
@@ -146,24 +137,97 @@ void JobManager::scan_done(const std::string& id, const ScanOutcome& outcome) {
     if (job->scan->kept()) {
         state = JobState::Done;
         reason.clear();
+    } else if (outcome.status == ScanOutcome::Status::Completed) {
+        job->rows = std::make_shared<const ItemChanges::Rows>(job->scan->take_rows(),
+                                                              job->scan->plan().to_prefix);
+        job->delivery = std::make_shared<ItemChanges>(parts_.changes, compute::Action{});
     } else if (outcome.status == ScanOutcome::Status::Stopped) {
         state = job->stop_reason.empty() ? JobState::Stopped : JobState::Failed;
         reason = job->stop_reason;
     }
     job->scan.reset();
     job->handle.reset();
+    if (job->delivery) return deliver(id);
     finish(*job, state, std::move(reason));
+}
+
+/// Rows become items: one batch after the other, each on some reactor.
+void JobManager::deliver(const std::string& id) {
+    Job* job = find_job(id);
+    if (job == nullptr || !job->delivery) return;
+    if (job->stopping || job->rows_put == job->rows->rows.size()) return delivered(*job);
+    job->delivery->put(job->rows, job->rows_put, [this, id](std::size_t taken) {
+        parts_.control->post([this, id, taken] {
+            if (Job* putting = find_job(id)) putting->rows_put += taken;
+            deliver(id);
+        });
+    });
+}
+
+void JobManager::delivered(Job& job) {
+    const ChangeCounts counts = std::exchange(job.delivery, nullptr)->counts();
+    const std::size_t rows = std::exchange(job.rows, nullptr)->rows.size();
+    job.status.figures.acted = counts.acted;
+    job.status.figures.refused = counts.refused;
+    if (job.stopping) {
+        const JobState state = job.stop_reason.empty() ? JobState::Stopped : JobState::Failed;
+        return finish(job, state, job.stop_reason);
+    }
+    if (counts.refused != 0) {
+        return finish(job, JobState::Failed,
+                      fmt::format("{} of {} rows could not be stored as items: no memory, or a key "
+                                  "over 250 bytes or a value over 1 MiB",
+                                  counts.refused, rows));
+    }
+    job.status.ended = parts_.clock();
+    job.status.state = JobState::Done;
+    auto saved = parts_.results->save(job.status, {});
+    finish(job, saved ? JobState::Done : JobState::Failed, saved ? "" : saved.error());
 }
 
 void JobManager::finish(Job& job, JobState state, std::string reason) {
     parts_.control->cancel(std::exchange(job.deadline_timer, 0));
     job.status.state = state;
     job.status.reason = std::move(reason);
+    job.status.ended = parts_.clock();
+    job.attached.reset();
+    job.stopping = false;
     if (state == JobState::Done) job.status.percent = 100;
     base::log_verbose(1, "job {}: {} {}", job.status.id, job_state_name(state), job.status.reason);
-    notify(job);
+    write_journal();
+    keep_for(job);
+    notify(job);  // and somebody may drop it
     bound_history();
     start_next();
+}
+
+/// Forgets the job when its ttl is over.
+void JobManager::keep_for(const Job& job) {
+    if (job.status.ttl == 0) return;
+    const std::uint64_t until = job.status.ended + job.status.ttl;
+    const std::uint64_t now = parts_.clock();
+    const std::chrono::seconds left(until > now ? until - now : 0);
+    parts_.control->post_after(left, [this, id = job.status.id] {
+        const Job* old = find_job(id);
+        if (old == nullptr || !is_final(old->status.state)) return;
+        if (old->status.ended + old->status.ttl > parts_.clock()) return keep_for(*old);
+        if (auto dropped = drop(id); !dropped) base::log_error("job {}: {}", id, dropped.error());
+    });
+}
+
+/// Those that no result on disk tells of.
+void JobManager::write_journal() {
+    if (!parts_.journal->on_disk()) return;
+    std::vector<const Job*> jobs;
+    for (const auto& [id, job] : jobs_) {
+        const JobState state = job->status.state;
+        const bool told = state == JobState::Done || state == JobState::Planned || job->sample;
+        if (!told) jobs.push_back(job.get());
+    }
+    std::ranges::sort(jobs, {}, &Job::order);
+    std::vector<JobStatus> statuses;
+    for (const Job* job : jobs) statuses.push_back(job->status);
+    parts_.journal->write(statuses);
 }
 
 void JobManager::notify(Job& job) {
@@ -182,6 +246,8 @@ void JobManager::bound_history() {
     std::ranges::sort(finished, {}, &Job::order);
     std::size_t excess = finished.size() - std::min<std::size_t>(finished.size(), parts_.history);
     for (const Job* job : finished) {
+        // A result that was given a name is kept until somebody drops it.
+        if (!job->status.result.empty() && job->status.state == JobState::Done) continue;
         // The youngest stays in any case: somebody is about to ask for it.
         const bool too_big = !parts_.results->on_disk() && job != finished.back() &&
                              parts_.results->memory_bytes() > parts_.results_memory;
@@ -206,7 +272,11 @@ JobManager::Job* JobManager::find_job(std::string_view id_or_name) const {
 
 JobStatus JobManager::status_of(const Job& job) const {
     JobStatus status = job.status;
-    if (job.scan) status.figures = job.scan->figures();
+    if (job.scan) {
+        status.figures = job.scan->figures();
+        status.measured = job.scan->cost();
+        status.stuck_ms = job.scan->stuck_ms();
+    }
     if (job.handle) {
         const ScanProgress progress = job.handle->progress();
         // 100 is for when the result is there.
@@ -258,13 +328,16 @@ void JobManager::wait(const std::string& id, net::ConnectionId connection,
 }
 
 void JobManager::forget(net::ConnectionId connection) {
+    std::vector<std::string> orphans;
     for (const auto& [id, job] : jobs_) {
+        if (job->attached && same_connection(*job->attached, connection)) orphans.push_back(id);
         std::erase_if(job->waiting, [this, &connection](const Waiting& waiting) {
             if (!same_connection(waiting.connection, connection)) return false;
             parts_.control->cancel(waiting.timer);
             return true;
         });
     }
+    for (const std::string& id : orphans) stop(id);
 }
 
 void JobManager::stop(const std::string& id) {
@@ -274,7 +347,8 @@ void JobManager::stop(const std::string& id) {
         finish(*job, JobState::Stopped, {});
         return;
     }
-    job->handle->cancel();
+    job->stopping = true;
+    if (job->handle) job->handle->cancel();
 }
 
 std::expected<void, std::string> JobManager::drop(const std::string& id) {
@@ -285,9 +359,11 @@ std::expected<void, std::string> JobManager::drop(const std::string& id) {
         return std::unexpected("the job has not ended; stop it first");
     }
     if (job.status.state == JobState::Done) {
-        if (auto removed = parts_.results->remove(id); !removed) return removed;
+        if (auto removed = parts_.results->remove(job.status); !removed) return removed;
     }
+    const bool told = job.status.state == JobState::Planned;
     jobs_.erase(found);
+    if (!told) write_journal();
     return {};
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,9 @@
 #include "compute/registry.h"
 #include "engine/batch_parser.h"
 #include "engine/control_queue.h"
+#include "engine/item_changes.h"
 #include "engine/job.h"
+#include "engine/job_journal.h"
 #include "engine/job_results.h"
 #include "engine/job_scan.h"
 #include "engine/scan_driver.h"
@@ -28,7 +31,10 @@ struct JobParts {
     ScanDriver* scans = nullptr;
     const compute::Registry* registry = nullptr;
     JobResults* results = nullptr;
+    JobJournal* journal = nullptr;
     std::uint32_t shards = 1;
+    std::uint32_t lanes = 1;  // of a job at most
+    ChangeParts changes;
     compute::AccessSource access;
     compute::JobLimits limits;                  // unless the job says otherwise
     std::uint32_t history = 100;                // finished jobs that are remembered
@@ -40,14 +46,14 @@ struct JobParts {
 struct JobRefusal {
     enum class Kind : std::uint8_t {
         BadPipeline,  // CLIENT_ERROR
-        NameTaken,    // a live job has the name
+        NameTaken,    // a live job has the name, and does something else
         Busy,         // too many are waiting
     };
     Kind kind = Kind::BadPipeline;
     std::string what;
 };
 
-/// Jobs from `batch run` to their oblivion. Control thread only.
+/// Jobs from `batch run` and `batch plan` to their oblivion. Control thread only.
 class JobManager {
  public:
     static constexpr std::size_t kMaxRunning = 4;
@@ -59,8 +65,14 @@ class JobManager {
     JobManager(const JobManager&) = delete;
     JobManager& operator=(const JobManager&) = delete;
 
-    /// Takes a job and returns its id. It starts as soon as there is room.
-    std::expected<std::string, JobRefusal> run(const BatchCommand& command);
+    /// Takes a job and returns its id. It starts as soon as there is room. A job of that name that
+    /// does the same and waits, runs or is done is the one that is meant; so is a plan whose id is
+    /// given for the pipeline. `connection`: whose end is the job's, where it is attached.
+    using Accepted = std::expected<std::string, JobRefusal>;
+    Accepted run(const BatchCommand& command, std::optional<net::ConnectionId> connection = {});
+    /// The same for a plan: it is in a final state (Planned, Failed) when its sample has been
+    /// taken.
+    Accepted plan(const BatchCommand& command);
 
     /// By id, or by name (the youngest of that name).
     std::optional<JobStatus> find(std::string_view id_or_name) const;
@@ -72,7 +84,7 @@ class JobManager {
     using Waiter = std::function<void(const JobStatus&)>;
     void wait(const std::string& id, net::ConnectionId connection,
               std::optional<std::chrono::milliseconds> timeout, Waiter on_final);
-    /// Its waiters are destroyed without being called.
+    /// Its waiters are destroyed without being called, and jobs attached to it are stopped.
     void forget(net::ConnectionId connection);
 
     /// Ends a job that has not ended yet.
@@ -87,15 +99,27 @@ class JobManager {
     struct Job;
     struct Waiting;
 
+    void load_history();
+    Accepted accept(const BatchCommand& command);
+    Accepted run_planned(Job& job, const BatchCommand& command);
+    std::optional<JobRefusal> refusal(const BatchCommand& command,
+                                      const compute::Program& program) const;
     Job* find_job(std::string_view id_or_name) const;
     JobStatus status_of(const Job& job) const;
     std::string next_id();
+    void queue(Job& job);
     void start_next();
     void start(Job& job);
+    void start_sample(Job& job);
     void scan_done(const std::string& id, const ScanOutcome& outcome);
+    void sample_done(const std::string& id, const ScanOutcome& outcome);
+    void deliver(const std::string& id);
+    void delivered(Job& job);
     void finish(Job& job, JobState state, std::string reason);
     void notify(Job& job);
+    void keep_for(const Job& job);
     void bound_history();
+    void write_journal();
 
     const JobParts parts_;
     const std::string id_prefix_;

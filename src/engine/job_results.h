@@ -36,12 +36,12 @@ class JobResults {
 
     /// Rows [from, from + rows) in order, as far as they exist. Returns how many were handed over.
     /// Control thread; blocks on the disk.
-    std::expected<std::uint64_t, std::string> read(const std::string& id, std::uint64_t from,
+    std::expected<std::uint64_t, std::string> read(const JobStatus& status, std::uint64_t from,
                                                    std::uint64_t rows,
                                                    const RowVisitor& visitor) const;
 
     /// Forgets a result. Control thread.
-    std::expected<void, std::string> remove(const std::string& id);
+    std::expected<void, std::string> remove(const JobStatus& status);
 
     /// What is on disk from before, oldest first. Damaged ones are reported on the log and left
     /// alone. Control thread, at start.

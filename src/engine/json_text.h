@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <concepts>
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -32,7 +33,8 @@ class JsonObject {
         begin(name);
         append_json_string(out_, text);
     }
-    void add(std::string_view name, std::uint64_t number) {
+    template <std::integral Number>
+    void add(std::string_view name, Number number) {
         begin(name);
         out_ += std::to_string(number);
     }
@@ -40,6 +42,10 @@ class JsonObject {
     void add_json(std::string_view name, std::string_view json) {
         begin(name);
         out_ += json;
+    }
+    void add(std::string_view name, double number) {
+        begin(name);
+        fmt::format_to(std::back_inserter(out_), "{:.3f}", number);
     }
     std::string take() && {
         out_ += '}';

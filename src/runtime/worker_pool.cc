@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -27,6 +28,10 @@ void become_worker(const WorkerPoolConfig& config, std::uint32_t number) noexcep
     const sched_param parameters{};
     if (config.idle_priority) {
         ::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &parameters);
+    } else if (config.nice > 0) {
+        ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &parameters);
+        // On Linux that of the calling thread alone.
+        ::setpriority(PRIO_PROCESS, 0, config.nice);
     }
 }
 

@@ -12,6 +12,7 @@ struct WorkerPoolConfig {
     std::uint32_t threads = 1;
     std::string name = "worker";  // thread names are <name>-<n>, cut to 15 characters
     bool idle_priority = true;    // SCHED_IDLE: runs only when nobody else wants the core
+    int nice = 0;                 // without idle_priority: 0 to 19, lower than the process's own
 };
 
 /// Threads for work that takes long: scans and the kernels on them. They may be starved at any

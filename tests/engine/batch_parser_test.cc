@@ -74,7 +74,7 @@ TEST(BatchParserTest, RefusalsSayWhatIsWrongAndWhere) {
         {"run agg:count wait=soon", "time in milliseconds", "at character 26"},
         {"run agg:count memory=2x", "size in bytes", "at character 28"},
         {"run agg:count name=a/b", "letters, digits", "at character 26"},
-        {"get 1-1 rows=0", "number of rows", "at character 20"},
+        {"get 1-1 rows=0", "needs a number from 1", "at character 20"},
         {"list all", "no option 'all'", "at character 12"},
         {"run -", "payload=<bytes>", ""},
     };
