@@ -231,9 +231,10 @@ void JobManager::write_journal() {
 }
 
 void JobManager::notify(Job& job) {
+    const JobStatus status = job.status;  // the first one told may drop the job
     for (Waiting& waiting : std::exchange(job.waiting, {})) {
         parts_.control->cancel(waiting.timer);
-        waiting.on_final(job.status);
+        waiting.on_final(status);
     }
 }
 
