@@ -246,7 +246,8 @@ bool Shard::housekeep(std::uint32_t now) noexcept {
     }
     if (index_.wants_shrinking()) shrink_index();
     if (index_.resizing()) resize_index_step(now);
-    return emptying || flushing_ || index_.resizing();
+    // What was flushed and is pinned can wait: it is out of everybody's sight.
+    return emptying || unused_before_ != 0 || index_.resizing();
 }
 
 ShardStats Shard::stats() const noexcept {

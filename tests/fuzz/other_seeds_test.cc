@@ -8,6 +8,8 @@
 
 #include "fuzz/meta_parser_check.h"
 #include "fuzz/meta_parser_seeds.h"
+#include "fuzz/store_check.h"
+#include "fuzz/store_seeds.h"
 #include "fuzz/udp_frame_check.h"
 #include "fuzz/udp_frame_seeds.h"
 #include "net/udp_frame.h"
@@ -78,6 +80,14 @@ TEST(MetaParserSeedsTest, SeedsTheirPrefixesAndMutationsKeepWhatParsingPromises)
             check_meta_parser(seed.substr(0, size));
         for (int round = 0; round < 300; ++round)
             check_meta_parser(mutated(std::string(seed), random));
+    }
+}
+
+TEST(StoreSeedsTest, SeedsAndMutationsAgreeWithAMap) {
+    std::mt19937_64 random(20'261'124);
+    for (const std::string& seed : store_seeds()) {
+        check_store(seed);
+        for (int round = 0; round < 1; ++round) check_store(mutated(seed, random));
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "fuzz/binary_parser_seeds.h"
 #include "fuzz/meta_parser_seeds.h"
+#include "fuzz/store_seeds.h"
 #include "fuzz/text_parser_seeds.h"
 #include "fuzz/udp_frame_seeds.h"
 
@@ -15,6 +16,7 @@ namespace {
 std::vector<std::string> seeds_of(std::string_view parser) {
     using namespace shardmill::fuzz;
     if (parser == "meta") return {meta_parser_seeds().begin(), meta_parser_seeds().end()};
+    if (parser == "store") return store_seeds();
     if (parser == "udp") return udp_frame_seeds();
     if (parser == "text") return {text_parser_seeds().begin(), text_parser_seeds().end()};
     if (parser == "binary") return binary_parser_seeds();
@@ -23,11 +25,11 @@ std::vector<std::string> seeds_of(std::string_view parser) {
 
 }  // namespace
 
-/// Writes each seed of a parser into a file of its own: a corpus for its fuzzer.
+/// Writes each seed of a fuzzer into a file of its own: a corpus to start from.
 int main(int argc, char** argv) {
     const auto seeds = argc == 3 ? seeds_of(argv[1]) : std::vector<std::string>{};
     if (seeds.empty()) {
-        std::fprintf(stderr, "usage: %s text|meta|binary|udp <directory>\n", argv[0]);
+        std::fprintf(stderr, "usage: %s text|meta|binary|udp|store <directory>\n", argv[0]);
         return 2;
     }
     const std::filesystem::path directory = argv[2];

@@ -145,6 +145,19 @@ TEST_F(BoundedWorkTest, FlushedItemsGoInSmallSteps) {
     EXPECT_GE(looked_, 50'000u);
 }
 
+TEST_F(BoundedWorkTest, HousekeepingRestsWhileAFlushedValueIsBeingSent) {
+    ASSERT_TRUE(set("key", "value"));
+    const auto sent = shard_->find(hashed("key"), now_);
+    shard_->pin(sent->segment);
+    shard_->flush_all(0, now_);
+    EXPECT_FALSE(shard_->housekeep(now_));
+    EXPECT_EQ(sent->view.value, "value");
+    EXPECT_FALSE(get("key"));
+    shard_->unpin(sent->segment);
+    keep_house(10);
+    EXPECT_EQ(shard_->stats().segment_bytes, 0u);
+}
+
 /// Half of a segment has been emptied when something else happens to it.
 class HalfEmptiedTest : public BoundedWorkTest {
  protected:
