@@ -86,6 +86,7 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
         .reactors = {},
         .counters = {},
         .listening = &server.listen_counters(),
+        .turn_lengths = {},
         .replier = &server.replier(),
         .server = &server,
         .control = &control,
@@ -95,6 +96,7 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
     for (std::uint32_t reactor = 0; reactor < server.reactors(); ++reactor) {
         connections.reactors.push_back(&server.tasks(reactor));
         connections.counters.push_back(&server.counters(reactor));
+        connections.turn_lengths.push_back(&server.turn_lengths(reactor));
     }
     control.handle_signals({
         .stop = [&](bool graceful) { engine.shut_down(graceful, [&] { control.stop(); }); },
@@ -138,6 +140,13 @@ void report(const config::Config& config) {
     }
 }
 
+/// `--probe`.
+int print_probe() {
+    const uring::ProbeReport report = uring::probe_report();
+    std::fputs(report.text.c_str(), stdout);
+    return report.usable ? 0 : 1;
+}
+
 int exit_with(const EarlyExit& exit) {
     std::fputs(exit.text.c_str(), exit.code == 0 ? stdout : stderr);
     return exit.code;
@@ -150,6 +159,7 @@ int main(int argc, char** argv) {
     using namespace shardmill;
     try {
         const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+        if (arguments.size() == 1 && arguments.front() == "--probe") return print_probe();
         const auto config = config::parse_command_line(arguments);
         if (!config) return exit_with(config.error());
         base::set_verbosity(config->verbosity);

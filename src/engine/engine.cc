@@ -210,6 +210,7 @@ void Engine::connect(Connections connections) {
     request_stop_ = std::move(connections.request_stop);
     close_clients_ = std::move(connections.close_clients);
     statistics_->set_connections(std::move(connections.counters), connections.listening);
+    statistics_->set_turn_lengths(std::move(connections.turn_lengths));
     workers_ = std::make_unique<runtime::WorkerPool>(runtime::WorkerPoolConfig{
         .threads = workers_count_, .name = "worker", .idle_priority = true});
     scans_ = std::make_unique<ScanDriver>(ScanParts{

@@ -71,6 +71,7 @@ class Engine {
         std::vector<runtime::TaskQueue*> reactors;
         std::vector<const net::ConnectionCounters*> counters;  // one per reactor
         const net::ListenCounters* listening = nullptr;
+        std::vector<const runtime::TurnHistogram*> turn_lengths;  // one per reactor
         net::Replier* replier = nullptr;
         net::ServerControl* server = nullptr;
         ControlQueue* control = nullptr;

@@ -101,12 +101,19 @@ StatTotals Statistics::totals(base::UnixSeconds now) {
     const ServerCounters& server = *providers_.server;
     std::uint32_t tail_age = 0;
     const store::ShardStats store = sum_shards(now, &tail_age);
+    TurnCounts turns;
+    for (const TurnCounts& reactor : turn_counts()) turns += reactor;
+    const store::LockWaits waits = sum_of(lock_waits());
     StatTotals totals{.config = providers_.config,
                       .settings = providers_.settings,
                       .counters = sum_counters(),
                       .server = server_counters(),
                       .connections = sum_connections(),
                       .store = store,
+                      .turn_p99_us = turns.under_us(0.99),
+                      .turn_max_us = turns.under_us(1),
+                      .lock_contended = waits.contended,
+                      .lock_wait_us = waits.wait_ns / 1000,
                       .log_watchers = server.log_watchers,
                       .lru_crawler_running = server.lru_crawler_running,
                       .tail_age = tail_age,
@@ -136,10 +143,45 @@ void Statistics::reset() {
     const CounterValues counters = sum_counters();
     const ServerValues server = server_counters();
     const ConnectionTotals connections = sum_connections();
+    std::vector<TurnCounts> turns = read_turns();
+    std::vector<store::LockWaits> waits = read_lock_waits();
     const std::lock_guard lock(baseline_mutex_);
     counters_baseline_ = counters;
     server_baseline_ = server;
     connections_baseline_ = connections;
+    turns_baseline_.swap(turns);
+    lock_waits_baseline_.swap(waits);
+}
+
+std::vector<TurnCounts> Statistics::turn_counts() {
+    std::vector<TurnCounts> turns = read_turns();
+    const std::lock_guard lock(baseline_mutex_);
+    for (std::size_t i = 0; i < turns_baseline_.size(); ++i) turns[i] -= turns_baseline_[i];
+    return turns;
+}
+
+std::vector<store::LockWaits> Statistics::lock_waits() {
+    std::vector<store::LockWaits> waits = read_lock_waits();
+    const std::lock_guard lock(baseline_mutex_);
+    for (std::size_t i = 0; i < lock_waits_baseline_.size(); ++i) {
+        waits[i].contended -= lock_waits_baseline_[i].contended;
+        waits[i].wait_ns -= lock_waits_baseline_[i].wait_ns;
+    }
+    return waits;
+}
+
+std::vector<TurnCounts> Statistics::read_turns() const {
+    std::vector<TurnCounts> turns;
+    for (const runtime::TurnHistogram* histogram : providers_.turn_lengths)
+        turns.push_back(TurnCounts::of(*histogram));
+    return turns;
+}
+
+std::vector<store::LockWaits> Statistics::read_lock_waits() const {
+    std::vector<store::LockWaits> waits;
+    for (std::uint32_t shard = 0; shard < providers_.shards->size(); ++shard)
+        waits.push_back(providers_.shards->lock_waits(shard));
+    return waits;
 }
 
 CounterValues Statistics::sum_counters() const noexcept {

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "engine/counters.h"
 #include "engine/hot_keys.h"
+#include "engine/load_stats.h"
 #include "engine/prefix_stats.h"
 #include "engine/runtime_settings.h"
 #include "engine/stats_totals.h"
@@ -30,6 +31,7 @@ struct StatsProviders {
     std::vector<const Counters*> counters;                    // one per executor
     std::vector<const net::ConnectionCounters*> connections;  // one per reactor
     const net::ListenCounters* listening = nullptr;           // nullptr: nobody listens
+    std::vector<const runtime::TurnHistogram*> turn_lengths;  // one per reactor
     base::UnixSeconds started_at = 0;
     std::vector<std::pair<std::string, std::string>>
         settings_lines;  // of `stats settings`, in order, as they were at the start
@@ -55,6 +57,10 @@ class Statistics {
         providers_.listening = listening;
     }
 
+    void set_turn_lengths(std::vector<const runtime::TurnHistogram*> turn_lengths) {
+        providers_.turn_lengths = std::move(turn_lengths);
+    }
+
     /// Appends the whole reply of `stats <arguments>` to `reply`: the lines and END, RESET, OK or
     /// an error. The sub-commands answered by the control plane (batch, snapshot) are not known
     /// here.
@@ -69,6 +75,10 @@ class Statistics {
     /// The figures behind all reports.
     StatTotals totals(base::UnixSeconds now);
 
+    /// One per reactor, one per shard.
+    std::vector<TurnCounts> turn_counts();
+    std::vector<store::LockWaits> lock_waits();
+
     /// `stats reset`: counters count from zero again as far as any report can tell. What describes
     /// the present (items, bytes, connections) is untouched.
     void reset();
@@ -82,6 +92,8 @@ class Statistics {
     CounterValues sum_counters() const noexcept;
     ServerValues server_counters() const noexcept;
     ConnectionTotals sum_connections() const noexcept;
+    std::vector<TurnCounts> read_turns() const;
+    std::vector<store::LockWaits> read_lock_waits() const;
     store::ShardStats sum_shards(base::UnixSeconds now,
                                  std::uint32_t* tail_age = nullptr) const noexcept;
 
@@ -90,6 +102,8 @@ class Statistics {
     CounterValues counters_baseline_{};
     ServerValues server_baseline_{};
     ConnectionTotals connections_baseline_;
+    std::vector<TurnCounts> turns_baseline_;             // empty: never reset
+    std::vector<store::LockWaits> lock_waits_baseline_;  // likewise
 };
 
 }  // namespace shardmill::engine

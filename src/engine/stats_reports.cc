@@ -194,6 +194,16 @@ void report_udp(const Report& report) {
     report.append(kEnd);
 }
 
+/// Not memcached's: how long turns were, and what waiting for shards has cost.
+void report_turns(const Report& report) {
+    append_turns(report.reply, report.statistics.turn_counts());
+    report.append(kEnd);
+}
+void report_locks(const Report& report) {
+    append_locks(report.reply, report.statistics.lock_waits());
+    report.append(kEnd);
+}
+
 constexpr std::size_t kHotShown = 20;
 constexpr std::uint32_t kHotShownMax = HotKeys::kKeys;
 
@@ -243,6 +253,7 @@ constexpr Topic kTopics[] = {
     {"items", false, false, report_items},      {"slabs", false, false, report_slabs},
     {"sizes", false, true, report_sizes},       {"udp", false, false, report_udp},
     {"hot", false, true, report_hot},           {"hot_misses", false, true, report_hot_misses},
+    {"turns", false, false, report_turns},      {"locks", false, false, report_locks},
 };
 
 const Topic* find_topic(std::string_view name) noexcept {

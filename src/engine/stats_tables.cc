@@ -222,6 +222,10 @@ constexpr StatLine kGeneral[] = {
     {"moved_bytes", store<&ShardStats::moved_bytes>},
     {"out_of_memory", store<&ShardStats::out_of_memory>},
     {"turns", connections<&ConnectionTotals::turns>},
+    {"turn_p99_us", field<&StatTotals::turn_p99_us>},
+    {"turn_max_us", field<&StatTotals::turn_max_us>},
+    {"lock_contended", field<&StatTotals::lock_contended>},
+    {"lock_wait_us", field<&StatTotals::lock_wait_us>},
 };
 
 constexpr StatLine kItems[] = {

@@ -48,6 +48,10 @@ struct StatTotals {
     ServerValues server{};
     ConnectionTotals connections;
     store::ShardStats store;  // of all shards
+    std::uint64_t turn_p99_us = 0;
+    std::uint64_t turn_max_us = 0;
+    std::uint64_t lock_contended = 0;
+    std::uint64_t lock_wait_us = 0;
     std::uint64_t log_watchers = 0;
     std::uint64_t lru_crawler_running = 0;
     std::uint32_t tail_age = 0;  // seconds: the oldest last access at the end of any shard's queues

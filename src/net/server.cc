@@ -275,6 +275,10 @@ runtime::TaskQueue& Server::tasks(std::uint32_t reactor) noexcept {
 
 Replier& Server::replier() noexcept { return *impl_; }
 
+const runtime::TurnHistogram& Server::turn_lengths(std::uint32_t reactor) const noexcept {
+    return impl_->reactors[reactor]->reactor.turn_lengths();
+}
+
 const ConnectionCounters& Server::counters(std::uint32_t reactor) const noexcept {
     return impl_->reactors[reactor]->io.counters();
 }

@@ -12,6 +12,7 @@
 #include "net/tls_settings.h"
 #include "protocol/dialect.h"
 #include "runtime/task_queue.h"
+#include "runtime/turn_histogram.h"
 #include "uring/feature_set.h"
 
 namespace shardmill::net {
@@ -161,6 +162,7 @@ class Server final : public ServerControl {
 
     const ConnectionCounters& counters(std::uint32_t reactor) const noexcept;
     const ListenCounters& listen_counters() const noexcept;
+    const runtime::TurnHistogram& turn_lengths(std::uint32_t reactor) const noexcept;
 
     /// What is listened on, with real ports; complete once `listen` or `start` has succeeded.
     const std::vector<BoundAddress>& bound() const noexcept;

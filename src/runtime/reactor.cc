@@ -104,6 +104,7 @@ void Reactor::wait(uring::Ring& ring, WaitPlan plan) noexcept {
 
 void Reactor::run(uring::Ring& ring, WaitPolicy& wait_policy) noexcept {
     constexpr std::uint64_t kWindDownPollNs = 2'000'000;
+    std::uint64_t began = base::monotonic_ns();
     for (;;) {
         ring.reap();
         work_.turn();
@@ -112,13 +113,18 @@ void Reactor::run(uring::Ring& ring, WaitPolicy& wait_policy) noexcept {
         if (stopping && work_.wind_down()) break;
         const TurnReport report = work_.finish_turn();
         arm_wake_up(ring);
+        const std::uint64_t ended = base::monotonic_ns();
+        turn_lengths_.add(ended - std::exchange(began, ended));
         if (report.again) {
             ring.submit();
-        } else if (stopping) {
+            continue;
+        }
+        if (stopping) {
             ring.wait(1, kWindDownPollNs);
         } else {
-            wait(ring, wait_policy.plan(base::monotonic_ns(), report.idle_ns));
+            wait(ring, wait_policy.plan(ended, report.idle_ns));
         }
+        began = base::monotonic_ns();
     }
     work_.end();
     inbox_.close();

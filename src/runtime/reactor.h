@@ -8,6 +8,7 @@
 
 #include "runtime/inbox.h"
 #include "runtime/task_queue.h"
+#include "runtime/turn_histogram.h"
 #include "runtime/wait_policy.h"
 #include "uring/ring.h"
 
@@ -62,6 +63,9 @@ class Reactor final : public TaskQueue {
     /// Any thread, also before `start` and after the end.
     void post(Task task) override;
 
+    /// Any thread.
+    const TurnHistogram& turn_lengths() const noexcept { return turn_lengths_; }
+
  private:
     /// Completion of the read that other threads wake the reactor through.
     struct WakeUp : uring::Completion {
@@ -82,6 +86,7 @@ class Reactor final : public TaskQueue {
     int event_fd_ = -1;
     WakeUp wake_up_;
     bool wake_up_armed_ = false;
+    TurnHistogram turn_lengths_;
     std::thread thread_;
 };
 

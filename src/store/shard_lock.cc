@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 namespace shardmill::store {
 namespace {
 
@@ -26,6 +28,16 @@ void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value)
 }  // namespace
 
 void ShardLock::lock_slow() noexcept {
+    const std::uint64_t began = base::monotonic_ns();
+    wait_for_it();
+    const auto add = [](std::atomic<std::uint64_t>& sum, std::uint64_t part) noexcept {
+        sum.store(sum.load(std::memory_order_relaxed) + part, std::memory_order_relaxed);
+    };
+    add(contended_, 1);
+    add(wait_ns_, base::monotonic_ns() - began);
+}
+
+void ShardLock::wait_for_it() noexcept {
     for (int spin = 0; spin < kSpins; ++spin) {
         if (word_.load(std::memory_order_relaxed) == 0 && try_lock()) return;
         relax();

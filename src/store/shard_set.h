@@ -63,6 +63,9 @@ class ShardSet {
     };
     Guard lock(std::uint32_t shard) noexcept;
 
+    /// What waiting for a shard's lock has cost since the start. Any thread, no lock needed.
+    LockWaits lock_waits(std::uint32_t shard) const noexcept;
+
     /// For prefetching only.
     const Shard& peek(std::uint32_t shard) const noexcept;
 
@@ -131,6 +134,10 @@ inline ShardSet::Guard ShardSet::lock(std::uint32_t shard) noexcept {
     if (entry.epoch != epoch_.load(std::memory_order_acquire)) [[unlikely]]
         cut_now(entry);
     return Guard(entry);
+}
+
+inline LockWaits ShardSet::lock_waits(std::uint32_t shard) const noexcept {
+    return entries_[shard]->lock.waits();
 }
 
 inline const Shard& ShardSet::peek(std::uint32_t shard) const noexcept {

@@ -27,13 +27,27 @@ constexpr std::string_view kNeedsKernel =
 struct NamedFeature {
     Feature feature;
     std::string_view name;
+    std::string_view instead;  // what is done where it is missing
 };
 constexpr std::array kFeatureNames{
-    NamedFeature{Feature::DeferTaskrun, "defer-taskrun"},
-    NamedFeature{Feature::MultishotAccept, "multishot-accept"},
-    NamedFeature{Feature::MultishotReceive, "multishot-receive"},
-    NamedFeature{Feature::MultishotReceiveMessage, "multishot-receive-message"},
-    NamedFeature{Feature::RegisteredRing, "registered-ring"},
+    NamedFeature{Feature::DeferTaskrun, "defer-taskrun", "completions interrupt the thread"},
+    NamedFeature{Feature::MultishotAccept, "multishot-accept", "a request for each connection"},
+    NamedFeature{Feature::MultishotReceive, "multishot-receive",
+                 "a request for each piece received"},
+    NamedFeature{Feature::MultishotReceiveMessage, "multishot-receive-message",
+                 "a request for each datagram"},
+    NamedFeature{Feature::RegisteredRing, "registered-ring",
+                 "the descriptor is looked up in every call"},
+};
+
+struct NamedRingFeature {
+    unsigned bit;
+    std::string_view name;
+};
+constexpr std::array kRequiredRingFeatures{
+    NamedRingFeature{IORING_FEAT_EXT_ARG, "timed waits"},
+    NamedRingFeature{IORING_FEAT_NODROP, "kept completions"},
+    NamedRingFeature{IORING_FEAT_FAST_POLL, "internal polling"},
 };
 
 struct NamedOpcode {
@@ -164,10 +178,9 @@ bool multishot_receive_message_works(FeatureSet features) {
 
 /// Checks what there is no way around. Returns an error text, empty if all is there.
 std::string find_missing(Ring& ring) {
-    constexpr unsigned kFeatures = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL;
-    if ((ring.native().features & kFeatures) != kFeatures) {
-        return fmt::format("this kernel's io_uring lacks timed waits or internal polling. {}",
-                           kNeedsKernel);
+    for (const auto& [bit, name] : kRequiredRingFeatures) {
+        if ((ring.native().features & bit) == 0)
+            return fmt::format("this kernel's io_uring lacks {}. {}", name, kNeedsKernel);
     }
     const std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> probe(
         io_uring_get_probe_ring(&ring.native()), &io_uring_free_probe);
@@ -232,7 +245,7 @@ std::string explain_setup_error(int error) {
 
 std::string to_string(FeatureSet features) {
     std::string text;
-    for (const auto& [feature, name] : kFeatureNames) {
+    for (const auto& [feature, name, instead] : kFeatureNames) {
         if (!features.has(feature)) continue;
         if (!text.empty()) text += ' ';
         text += name;
@@ -262,6 +275,33 @@ std::expected<FeatureSet, std::string> probe(FeatureSet disabled) {
         found = found.with(Feature::MultishotAccept);
     }
     return found.without(disabled);
+}
+
+ProbeReport probe_report() {
+    ProbeReport report{.text = fmt::format("{:<27}{:<10}{:<7}{}\n", "feature", "need", "found",
+                                           "used instead when missing"),
+                       .usable = true};
+    const auto add = [&report](std::string_view name, bool required, bool found,
+                               std::string_view instead) {
+        report.text +=
+            fmt::format("{:<27}{:<10}{:<7}{}\n", name, required ? "required" : "optional",
+                        found ? "yes" : "no", instead);
+        report.usable &= found || !required;
+    };
+    auto ring = Ring::open({.submission_entries = 4, .completion_entries = 8, .features = {}});
+    add("io_uring", true, ring.has_value(), ring ? "-" : std::string_view(ring.error()));
+    if (!ring) return report;
+    for (const auto& [bit, name] : kRequiredRingFeatures)
+        add(name, true, ((*ring)->native().features & bit) != 0, "-");
+    const std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> opcodes(
+        io_uring_get_probe_ring(&(*ring)->native()), &io_uring_free_probe);
+    for (const auto& [opcode, name] : kRequiredOpcodes)
+        add(name, true, opcodes && io_uring_opcode_supported(opcodes.get(), opcode) != 0, "-");
+    add("provided buffer rings", true, try_receive({}).has_value(), "-");
+    const FeatureSet found = probe().value_or(FeatureSet{});
+    for (const auto& [feature, name, instead] : kFeatureNames)
+        add(name, false, found.has(feature), instead);
+    return report;
 }
 
 }  // namespace shardmill::uring

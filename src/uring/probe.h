@@ -13,6 +13,13 @@ namespace shardmill::uring {
 /// takes well under a millisecond.
 std::expected<FeatureSet, std::string> probe(FeatureSet disabled = {});
 
+/// What there is and what is used, for people.
+struct ProbeReport {
+    std::string text;  // a line for each feature, in columns
+    bool usable;       // all that is required was found
+};
+ProbeReport probe_report();
+
 /// What a failed ring set-up (negative or positive errno) means and what to do about it.
 std::string explain_setup_error(int error);
 

@@ -117,6 +117,14 @@ class InformationTest(unittest.TestCase):
             self.assertIn(text, done.stdout)
 
 
+    def test_the_probe_tells_whether_the_server_can_run_here(self):
+        done = harness.run(harness.program("SHARDMILL"), "--probe")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^multishot-receive +optional +(yes|no) ")
+        denied = harness.run(harness.program("SHARDMILL"), "--probe", preexec_fn=deny_io_uring)
+        self.assertEqual(denied.returncode, 1)
+        self.assertRegex(denied.stdout, r"(?m)^io_uring +required +no +.*io_uring")
+
     def test_help_has_the_words_that_scripts_look_for(self):
         text = harness.run(harness.program("SHARDMILL"), "-h").stdout
         self.assertNotRegex(text, r"\Amemcached 1\.1\.")

@@ -25,6 +25,22 @@ TEST(ShardLockTest, LetsOneInAtATimeWithMoreThreadsThanCores) {
     EXPECT_EQ(counter, 160'000);
 }
 
+TEST(ShardLockTest, CountsWhoHadToWait) {
+    ShardLock lock;
+    for (int i = 0; i < 100; ++i) const std::lock_guard guard(lock);
+    EXPECT_EQ(lock.waits().contended, 0u);
+    EXPECT_EQ(lock.waits().wait_ns, 0u);
+    // Two that want it all the time, until one has met the other.
+    const auto compete = [&lock] {
+        while (lock.waits().contended == 0) const std::lock_guard guard(lock);
+    };
+    std::thread other(compete);
+    compete();
+    other.join();
+    EXPECT_GE(lock.waits().contended, 1u);
+    EXPECT_GT(lock.waits().wait_ns, 0u);
+}
+
 TEST(ShardLockTest, TryLockDoesNotWait) {
     ShardLock lock;
     ASSERT_TRUE(lock.try_lock());

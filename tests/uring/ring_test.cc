@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -188,6 +189,24 @@ TEST(ProbeTest, LeavesOutWhatIsDisabled) {
     EXPECT_FALSE(
         probe(FeatureSet{}.with(Feature::MultishotAccept)).value().has(Feature::MultishotAccept));
     EXPECT_EQ(to_string(FeatureSet{}), "none");
+}
+
+TEST(ProbeTest, TheReportHasALineForEachFeature) {
+    const ProbeReport report = probe_report();
+    EXPECT_TRUE(report.usable);
+    const FeatureSet found = probe().value();
+    std::istringstream names(to_string(FeatureSet::all()));
+    for (std::string name; names >> name;) {
+        const auto at = report.text.find("\n" + name + " ");
+        ASSERT_NE(at, std::string::npos) << name;
+        const std::string line = report.text.substr(at + 1, report.text.find('\n', at + 1) - at);
+        const bool used =
+            (" " + to_string(found) + " ").find(" " + name + " ") != std::string::npos;
+        EXPECT_NE(line.find("optional"), std::string::npos);
+        EXPECT_NE(line.find(used ? " yes " : " no "), std::string::npos) << line;
+    }
+    EXPECT_NE(report.text.find("\naccept "), std::string::npos);
+    EXPECT_EQ(report.text.find(" required  no "), std::string::npos) << report.text;
 }
 
 TEST(ProbeTest, SaysWhatToDoAboutEachSetUpError) {
