@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import tempfile
 import time
 import unittest
@@ -140,6 +141,41 @@ class JobsTest(harness.ServerCase):
     def test_requests_go_on_behind_a_batch_command_in_order(self):
         self.client.expect(self, b"set p 0 0 1\r\nx\r\nbatch stat nosuchjob\r\nget p\r\n",
                            b"STORED\r\nNF\r\nVALUE p 0 1\r\nx\r\nEND\r\n")
+
+    def test_binary_packets_carry_every_verb(self):
+        def packet(line, payload=b""):
+            body = line.encode() + b"\r\n" + (payload + b"\r\n" if payload else b"")
+            with self.server.connect() as client:
+                client.send(struct.pack(">BBHBBHIIQ", 0x80, 0xb0, 0, 0, 0, 0, len(body), 7, 0) + body)
+                head = struct.unpack(">BBHBBHIIQ", client.exactly(24))
+                self.assertEqual((head[0], head[1], head[7]), (0x81, 0xb0, 7))
+                return client.exactly(head[6]).decode()
+
+        self.assertRegex(packet("batch plan agg:count name=packed"), r"^VA .*\r\n.*predicted_items.*\r\nEN done\r\n$")
+        self.assertRegex(packet("batch run - payload=9 name=packed2 wait=60000", b"agg:count"), "^HD .* state=done ")
+        for line, reply in (("batch stat packed2", "^HD "), ("batch wait packed2", "^HD "), ("batch get packed2", "^VA "),
+                            ("batch stop packed2", "^HD "), ("batch list", "^VA "), ("batch kernels", "^VA "),
+                            ("batch drop packed2", "^HD .*dropped"), ("batch get packed2", "^NF"),
+                            ("batch run agg:count rate=x", "^CLIENT_ERROR ")):
+            self.assertRegex(packet(line), reply, line)
+
+    def test_a_rate_and_a_share_of_the_processor_hold_a_job_back(self):
+        for options in ("rate=100k", "rate=10mb", "cpu=50", "view=live", "view=live rate=100k", "shards=0 cpu=20"):
+            line, rows = run_job(self, self.client, "agg:count", options)
+            self.assertEqual(rows[0][1]["count"], int(re.search(r"matched=(\d+)", line)[1]), options)
+
+    def test_items_are_deleted_copied_and_touched(self):
+        store(self.client, [(b"act:%d" % i, {"n": i}) for i in range(1000)])
+        line, rows = run_job(self, self.client, "where:$.n<400|delete", "prefix=act: dry=1")
+        self.assertEqual(rows, [("delete", {"matched": 400, "acted": 0, "gone": 0, "changed": 0, "refused": 0, "dry": 1})])
+        line, rows = run_job(self, self.client, "where:$.n<400|delete", "prefix=act:")
+        self.assertEqual(rows, [("delete", {"matched": 400, "acted": 400, "gone": 0, "changed": 0, "refused": 0})])
+        self.assertIsNone(self.client.get(b"act:399"))
+        self.assertIsNotNone(self.client.get(b"act:400"))
+        run_job(self, self.client, "copy:'copied:',1000", "prefix=act:")
+        self.assertEqual(json.loads(self.client.get(b"copied:act:999")), {"n": 999})
+        run_job(self, self.client, "touch:-1", "prefix=copied:")
+        self.assertIsNone(self.client.get(b"copied:act:999"))
 
     def test_a_waiting_client_may_vanish(self):
         line, _ = self.client.command("batch run wordcount:$.text prefix=order:")

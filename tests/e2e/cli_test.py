@@ -56,6 +56,26 @@ class CliTest(harness.ServerCase):
         self.assertEqual(stats["pid"], self.server.pid)
         self.assertEqual(json.loads(self.cli("stats", "settings", "--json").stdout)["num_threads"], 2)
 
+    def test_a_job_is_planned_run_and_exported(self):
+        path = self.file("plan.jsonl", "".join(json.dumps({"id": i, "g": 'a,"b' if i % 2 else "c"}) + "\n" for i in range(300)))
+        self.cli("load", path, "--key", "plan:{id}")
+        done = self.cli("batch", "plan", "by:$.g|agg:count", "prefix=plan:", "name=planned")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^in_place_ms +[0-9.]+ *$")
+        job = done.stdout.split()[-3]
+        self.assertIn("matched 300", self.cli("batch", "run", job).stdout)
+        self.assertRegex(self.cli("batch", "plan", "planned").stdout, r"(?m)^in_place_ms +[0-9.]+ +[0-9.]+ *$")
+        self.assertIn("measured_item_ns", json.loads(self.cli("batch", "plan", "planned", "--json").stdout)["value"])
+        out = os.path.join(self.directory, "rows")
+        self.assertEqual(self.cli("batch", "export", "planned", "--format", "csv", "-o", out).returncode, 0)
+        with open(out, encoding="utf-8", newline="") as file:
+            self.assertEqual(file.read(), 'key,count\r\n"a,""b",150\r\nc,150\r\n')
+        done = self.cli("batch", "export", "planned")
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
+                         [{"key": 'a,"b', "value": {"count": 150}}, {"key": "c", "value": {"count": 150}}])
+        self.assertEqual(self.cli("batch", "export", "nosuchjob").returncode, 1)
+        self.assertEqual(self.cli("batch", "export", "planned", "-o", "/nosuch/file").returncode, 1)
+
     def test_load_of_json_lines_stores_whole_lines(self):
         count = 20_000
         lines = [json.dumps({"id": i, "name": f"näme {i}", "nested": {"tag": f"t{i % 7}"}}, ensure_ascii=False)

@@ -1,7 +1,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -137,18 +141,22 @@ int print_result(const Common& common, client::Client& client, const std::string
     return kExitOk;
 }
 
+/// A pipeline that would not survive on the line goes as a payload.
+client::CommandReply submit(client::Client& client, std::string_view verb,
+                            const std::string& pipeline, const std::vector<std::string>& settings) {
+    const bool as_payload =
+        pipeline.find_first_of(" \t\r\n") != std::string::npos || pipeline.size() > 1024;
+    std::string line = as_payload ? fmt::format("batch {} - payload={}", verb, pipeline.size())
+                                  : fmt::format("batch {} {}", verb, pipeline);
+    for (const auto& setting : settings) line += " " + setting;
+    return as_payload ? client.command(line, pipeline) : client.command(line);
+}
+
 }  // namespace
 
 int run_batch_run(const Common& common, const BatchRunOptions& options) {
     client::Client client(common.server);
-    // A pipeline that would not survive on the line goes as a payload.
-    const bool as_payload = options.pipeline.find_first_of(" \t\r\n") != std::string::npos ||
-                            options.pipeline.size() > 1024;
-    std::string line = as_payload ? fmt::format("batch run - payload={}", options.pipeline.size())
-                                  : "batch run " + options.pipeline;
-    for (const auto& setting : options.settings) line += " " + setting;
-    const auto accepted =
-        as_payload ? client.command(line, options.pipeline) : client.command(line);
+    const auto accepted = submit(client, "run", options.pipeline, options.settings);
     if (accepted.status() != "HD") return refused(common, accepted, "batch run");
     const auto words = split_status(accepted.rest());
     if (words.plain.empty()) return refused(common, accepted, "batch run");
@@ -189,6 +197,52 @@ int run_batch_get(const Common& common, const BatchGetOptions& options) {
         print_rows(*rows);
     }
     return kExitOk;
+}
+
+int run_batch_plan(const Common& common, const BatchPlanOptions& options) {
+    client::Client client(common.server);
+    const auto reply = submit(client, "plan", options.pipeline, options.settings);
+    if (reply.status() != "EN" || reply.rows.size() != 1)
+        return refused(common, reply, "batch plan");
+    const client::Row& row = reply.rows.front();
+    if (common.json) {
+        fmt::print("{}\n", row_json(row));
+        return kExitOk;
+    }
+    fmt::print("{}\njob {}; batch run {} runs it\n", cost_table(row), row.key, row.key);
+    return kExitOk;
+}
+
+int run_batch_export(const Common& common, const BatchExportOptions& options) {
+    const bool to_stdout = options.file == "-";
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
+        to_stdout ? nullptr : std::fopen(options.file.c_str(), "w"), &std::fclose);
+    std::FILE* const file = to_stdout ? stdout : opened.get();
+    if (file == nullptr) {
+        fmt::print(stderr, "shardmill-cli: {}: {}\n", options.file, std::strerror(errno));
+        return kExitFailed;
+    }
+    client::Client client(common.server);
+    CsvWriter csv;
+    for (std::uint64_t from = 0;;) {
+        client::CommandReply reply;
+        const auto page = fetch_rows(client, options.job, from, kPageRows, reply);
+        if (!page) return refused(common, reply, "batch export " + options.job);
+        std::string text;
+        if (options.format == "csv") {
+            text = csv.lines(page->rows);
+        } else {
+            for (const auto& row : page->rows) text += row_json(row) + "\n";
+        }
+        const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+        from += page->rows.size();
+        const bool last = page->more == 0 || page->rows.empty();
+        if (!written || (last && std::fflush(file) != 0)) {
+            fmt::print(stderr, "shardmill-cli: {}: {}\n", options.file, std::strerror(errno));
+            return kExitFailed;
+        }
+        if (last) return kExitOk;
+    }
 }
 
 int run_command(const Common& common, const std::string& line, milliseconds patience) {

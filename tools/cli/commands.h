@@ -74,6 +74,20 @@ struct BatchGetOptions {
 };
 int run_batch_get(const Common& common, const BatchGetOptions& options);
 
+struct BatchPlanOptions {
+    std::string pipeline;  // or a job's id or name
+    std::vector<std::string> settings;
+};
+int run_batch_plan(const Common& common, const BatchPlanOptions& options);
+
+struct BatchExportOptions {
+    std::string job;
+    std::string format = "jsonl";  // or "csv"
+    std::string file = "-";
+};
+/// Streams all rows, page by page.
+int run_batch_export(const Common& common, const BatchExportOptions& options);
+
 /// `line` is sent as it is; the reply is printed. For the short commands of `batch` and `snapshot`.
 /// `patience`: how long the reply may take; 0: for ever.
 int run_command(const Common& common, const std::string& line, std::chrono::milliseconds patience);

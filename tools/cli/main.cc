@@ -26,6 +26,8 @@ struct Plan {
     BatchRunOptions batch_run;
     BatchWaitOptions batch_wait;
     BatchGetOptions batch_get;
+    BatchPlanOptions batch_plan;
+    BatchExportOptions batch_export;
     std::function<int()> action;
 };
 
@@ -136,6 +138,25 @@ void add_batch_commands(CLI::App& app, Plan& plan) {
                         "rows to print; 0: all (default: 100 in a table)");
     command->callback(
         [&plan] { plan.action = [&plan] { return run_batch_get(plan.common, plan.batch_get); }; });
+
+    command = add_command(*batch, plan, "plan",
+                          "Predict what a job costs; of a job that is known: what it has cost");
+    command->add_option("pipeline", plan.batch_plan.pipeline, "or a job's id or name")->required();
+    command->add_option("settings", plan.batch_plan.settings, "name=value, as for run");
+    command->callback([&plan] {
+        plan.action = [&plan] { return run_batch_plan(plan.common, plan.batch_plan); };
+    });
+
+    command = add_command(*batch, plan, "export", "Write all rows of a finished job to a file");
+    command->add_option("job", plan.batch_export.job, "id or name")->required();
+    command->add_option("--format", plan.batch_export.format, "jsonl or csv")
+        ->check(CLI::IsMember({"jsonl", "csv"}))
+        ->capture_default_str();
+    command->add_option("-o,--output", plan.batch_export.file, "- is stdout")
+        ->capture_default_str();
+    command->callback([&plan] {
+        plan.action = [&plan] { return run_batch_export(plan.common, plan.batch_export); };
+    });
 
     add_plain(*batch, plan, "stat", "job", "Print the state of a job", kShortPatience);
     add_plain(*batch, plan, "stop", "job", "Stop a job", kShortPatience);

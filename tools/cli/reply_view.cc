@@ -4,6 +4,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <utility>
 
 #include "base/base64.h"
 #include "base/utf8.h"
@@ -23,6 +25,11 @@ std::string cell_text(simdjson::dom::element element) {
 /// The columns in the order in which they first appear.
 class Columns {
  public:
+    Columns() = default;
+    /// Going on with some that are known; none: a new start.
+    explicit Columns(std::vector<std::string> names) {
+        if (!names.empty()) names_ = std::move(names);
+    }
     std::size_t index_of(std::string_view name) {
         const auto found = std::find(names_.begin(), names_.end(), name);
         if (found != names_.end()) return static_cast<std::size_t>(found - names_.begin());
@@ -38,6 +45,37 @@ class Columns {
 void put(std::vector<std::string>& cells, std::size_t column, std::string text) {
     if (cells.size() <= column) cells.resize(column + 1);
     cells[column] = std::move(text);
+}
+
+std::vector<std::string> cells_of(const client::Row& row, Columns& columns) {
+    simdjson::dom::parser parser;
+    std::vector<std::string> cells{row.key};
+    simdjson::dom::element element;
+    simdjson::dom::object object;
+    if (parser.parse(row.value).get(element) == simdjson::SUCCESS &&
+        element.get(object) == simdjson::SUCCESS) {
+        for (const auto member : object) {
+            put(cells, columns.index_of(member.key), cell_text(member.value));
+        }
+    } else {
+        put(cells, columns.index_of("value"), row.value);
+    }
+    return cells;
+}
+
+void append_csv_line(std::string& out, const std::vector<std::string>& cells) {
+    for (std::size_t index = 0; index < cells.size(); ++index) {
+        if (index != 0) out += ',';
+        const std::string& cell = cells[index];
+        if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+            out += cell;
+            continue;
+        }
+        out += '"';
+        for (const char byte : cell) out += byte == '"' ? "\"\"" : std::string(1, byte);
+        out += '"';
+    }
+    out += "\r\n";
 }
 
 bool is_json_number(std::string_view text) {
@@ -66,38 +104,74 @@ StatusWords split_status(std::string_view rest) {
 }
 
 std::string rows_table(const std::vector<client::Row>& rows) {
-    simdjson::dom::parser parser;
     Columns columns;
     std::vector<std::vector<std::string>> lines;
-    for (const auto& row : rows) {
-        std::vector<std::string> cells{row.key};
-        simdjson::dom::element element;
-        simdjson::dom::object object;
-        if (parser.parse(row.value).get(element) == simdjson::SUCCESS &&
-            element.get(object) == simdjson::SUCCESS) {
-            for (const auto member : object) {
-                put(cells, columns.index_of(member.key), cell_text(member.value));
-            }
-        } else {
-            put(cells, columns.index_of("value"), row.value);
-        }
-        lines.push_back(std::move(cells));
-    }
+    for (const auto& row : rows) lines.push_back(cells_of(row, columns));
     Table table(columns.names());
     for (auto& cells : lines) table.add(std::move(cells));
     return table.to_string();
 }
 
-std::string rows_json(const std::vector<client::Row>& rows) {
+std::string CsvWriter::lines(const std::vector<client::Row>& rows) {
+    Columns columns(columns_);
+    std::vector<std::vector<std::string>> lines;
+    for (const auto& row : rows) lines.push_back(cells_of(row, columns));
+    const bool first = columns_.empty();
+    if (!first && columns.names().size() > columns_.size()) {
+        throw std::runtime_error("a row has a column '" + columns.names()[columns_.size()] +
+                                 "' that the first ones have not; use --format jsonl");
+    }
+    columns_ = columns.names();
+    std::string out;
+    if (first) append_csv_line(out, columns_);
+    for (auto& cells : lines) {
+        cells.resize(columns_.size());
+        append_csv_line(out, cells);
+    }
+    return out;
+}
+
+std::string cost_table(const client::Row& row) {
+    constexpr std::string_view kPredicted = "predicted_";
+    constexpr std::string_view kMeasured = "measured_";
     simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    if (parser.parse(row.value).get(object) != simdjson::SUCCESS) return row.value + "\n";
+    std::vector<std::vector<std::string>> lines;
+    const auto line_of = [&lines](std::string_view term) -> std::vector<std::string>& {
+        for (auto& line : lines) {
+            if (line[0] == term) return line;
+        }
+        return lines.emplace_back(std::vector<std::string>{std::string(term), "", ""});
+    };
+    for (const auto member : object) {
+        const std::string_view name = member.key;
+        if (name.starts_with(kPredicted)) {
+            line_of(name.substr(kPredicted.size()))[1] = cell_text(member.value);
+        } else if (name.starts_with(kMeasured)) {
+            line_of(name.substr(kMeasured.size()))[2] = cell_text(member.value);
+        }
+    }
+    Table table({"term", "predicted", "measured"});
+    for (auto& line : lines) table.add(std::move(line));
+    return table.to_string();
+}
+
+std::string row_json(const client::Row& row) {
+    simdjson::dom::parser parser;
+    const std::string key =
+        base::is_utf8(row.key)
+            ? "{\"key\":" + text::json_string(row.key)
+            : "{\"key_base64\":" + text::json_string(base::base64_encode(row.key));
+    const bool json = parser.parse(row.value).error() == simdjson::SUCCESS;
+    return key + ",\"value\":" + (json ? row.value : text::json_string(row.value)) + "}";
+}
+
+std::string rows_json(const std::vector<client::Row>& rows) {
     std::string out = "[";
     for (const auto& row : rows) {
         if (out.size() > 1) out += ",\n ";
-        out += base::is_utf8(row.key)
-                   ? "{\"key\":" + text::json_string(row.key)
-                   : "{\"key_base64\":" + text::json_string(base::base64_encode(row.key));
-        const bool json = parser.parse(row.value).error() == simdjson::SUCCESS;
-        out += ",\"value\":" + (json ? row.value : text::json_string(row.value)) + "}";
+        out += row_json(row);
     }
     return out + "]";
 }
