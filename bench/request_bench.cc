@@ -90,8 +90,10 @@ BENCHMARK(compose_value)->Apply(fix_iterations);
 /// One reactor's executor over a store of `keys` items, and turns of requests for it.
 class Turns {
  public:
-    Turns(std::size_t keys, std::size_t per_turn, bool sets)
-        : requests_(per_turn), line_count_(std::min(kLinesMax, keys * 8)) {
+    Turns(std::size_t keys, std::size_t per_turn, bool sets, std::uint32_t reactors)
+        : config_(config(reactors)),
+          requests_(per_turn),
+          line_count_(std::min(kLinesMax, keys * 8)) {
         for (std::size_t key = 0; key < keys; ++key) run_one(set_line(key));
         std::mt19937_64 random{1};
         for (std::size_t i = 0; i < line_count_; ++i) {
@@ -117,10 +119,10 @@ class Turns {
  private:
     static constexpr std::size_t kLinesMax = 1 << 18;  // their items are more than caches hold
 
-    static config::Config config() {
+    static config::Config config(std::uint32_t reactors) {
         config::Config config;
-        config.reactors = 1;
-        config.memory_limit = std::uint64_t{1} << 30;
+        config.reactors = reactors;
+        config.memory_limit = std::max(std::uint64_t{1} << 30, std::uint64_t{reactors} << 27);
         return config;
     }
     static std::string set_line(std::size_t key) {
@@ -143,7 +145,7 @@ class Turns {
         executor_.housekeep();
     }
 
-    config::Config config_ = config();
+    config::Config config_;
     engine::Engine engine_{config_};
     net::Executor& executor_ = *engine_.executors().front();
     std::vector<protocol::Request> requests_;
@@ -155,14 +157,14 @@ class Turns {
     std::size_t next_ = 0;
 };
 
-void turn(benchmark::State& state, bool sets) {
+void turn(benchmark::State& state, bool sets, std::uint32_t reactors) {
     const auto per_turn = static_cast<std::size_t>(state.range(1));
-    Turns turns(static_cast<std::size_t>(state.range(0)), per_turn, sets);
+    Turns turns(static_cast<std::size_t>(state.range(0)), per_turn, sets, reactors);
     for (auto _ : state) turns.run();
     SHARDMILL_ASSERT(turns.reply_bytes() >= per_turn * 8);
     count_items(state, state.range(1));
 }
-BENCHMARK_CAPTURE(turn, get, false)
+BENCHMARK_CAPTURE(turn, get, false, 1)
     ->Args({1000, 1})
     ->Args({1000, 16})
     ->Args({1000, 256})
@@ -170,7 +172,15 @@ BENCHMARK_CAPTURE(turn, get, false)
     ->Args({1'000'000, 16})
     ->Args({1'000'000, 256})
     ->Apply(fix_iterations);
-BENCHMARK_CAPTURE(turn, set, true)->Args({1000, 16})->Args({1'000'000, 16})->Apply(fix_iterations);
+BENCHMARK_CAPTURE(turn, set, true, 1)
+    ->Args({1000, 16})
+    ->Args({1'000'000, 16})
+    ->Apply(fix_iterations);
+/// As many shards as 128 reactors have.
+BENCHMARK_CAPTURE(turn, get_many_shards, false, 128)
+    ->Args({1000, 1})
+    ->Args({1000, 16})
+    ->Apply(fix_iterations);
 
 }  // namespace
 }  // namespace shardmill

@@ -71,7 +71,9 @@ struct RequestExecutor::Impl {
           shards(*parts.shards),
           log(parts.log != nullptr ? *parts.log : silent),
           ends(shards.size()),
-          pending(shards.size()) {}
+          pending(shards.size()) {
+        touched.reserve(shards.size());
+    }
 
     void tick() noexcept;
     void run_keyed(std::span<Operation> operations, net::ReplyArena& replies) noexcept;
@@ -97,7 +99,8 @@ struct RequestExecutor::Impl {
     // Scratch of a turn, kept to stop growing.
     std::vector<std::uint32_t>
         order;  // operations with a key, by shard; of one shard in the order given
-    std::vector<std::uint32_t> ends;  // by shard: where its operations end in `order`
+    std::vector<std::uint32_t> ends;  // by shard: where its operations end in `order`; 0: has none
+    std::vector<std::uint32_t> touched;  // shards that have operations in `order`
 
     // Housekeeping: shards that have something to do.
     std::vector<bool> pending;
@@ -115,20 +118,23 @@ void RequestExecutor::Impl::mark_pending(std::uint32_t shard) noexcept {
 
 /// Stable counting sort of the operations with a key into `order`; hashes on the way.
 void RequestExecutor::Impl::group_by_shard(std::span<Operation> operations) noexcept {
-    std::ranges::fill(ends, 0);
+    // Only what the last turn has touched: with many cores there are hundreds of shards, and most
+    // turns are short.
+    for (const std::uint32_t shard : touched) ends[shard] = 0;
+    touched.clear();
     std::uint32_t keyed = 0;
     for (Operation& operation : operations) {
         if (!protocol::has_key(operation.request->verb)) continue;
         operation.hash = base::hash_key(operation.key);
         operation.shard = shards.shard_of(operation.hash);
-        ++ends[operation.shard];
+        if (ends[operation.shard]++ == 0) touched.push_back(operation.shard);
         ++keyed;
     }
     order.resize(keyed);
     std::uint32_t begin = 0;
-    for (std::uint32_t& end : ends) {
-        const std::uint32_t count = end;
-        end = begin;  // grows to the real end below
+    for (const std::uint32_t shard : touched) {
+        const std::uint32_t count = ends[shard];
+        ends[shard] = begin;  // grows to the real end below
         begin += count;
     }
     for (std::size_t i = 0; i < operations.size(); ++i) {
