@@ -27,6 +27,13 @@ std::vector<std::string> store_seeds() {
         seeds.push_back(one);
         seeds.push_back(full + one);
     }
+    // A value on its way to a client while a shorter one takes its place.
+    seeds.push_back(
+        {'\0', '\1', '\226', '\1', '\0', '\14', '\1', '\0', '\1', '\144', '\1', '\0', '\15'});
+    // A CAS that was shown, of an item that was hit and is moved.
+    std::string moved{'\0', '\1', '\40', '\1', '\0', '\6', '\1', '\2', '\1'};
+    for (int i = 0; i < 12; ++i) moved += {'\1', '\377', '\40', '\2', '\1'};
+    seeds.push_back(moved);
     for (std::uint32_t seed = 1; seed <= 10; ++seed) seeds.push_back(drawn(seed, 1500));
     return seeds;
 }
