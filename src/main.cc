@@ -105,8 +105,10 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
     engine.connect(std::move(connections));
     if (auto started = server.start(); !started) return fail(config::kExitOs, started.error());
     base::log_verbose(1, "serving; {}", server.describe_features());
+    control.post([&engine] { engine.start_loading(); });
     control.run();
     server.stop();
+    if (!engine.failure().empty()) return fail(config::kExitFailure, engine.failure());
     return {};
 }
 

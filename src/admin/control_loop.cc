@@ -54,6 +54,7 @@ void ControlLoop::cancel(TimerId timer) noexcept { impl_->timers.erase(timer); }
 
 void ControlLoop::handle_signals(SignalActions actions) {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a write beyond a file size limit fails, and says so
     impl_->actions = std::move(actions);
     for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) impl_->signals.add(number);
     impl_->wait_for_signal();

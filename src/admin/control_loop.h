@@ -27,8 +27,9 @@ class ControlLoop final : public engine::ControlQueue {
         std::function<void(bool graceful)> stop;  // INT and TERM; gracefully: USR1. Once
         std::function<void()> reload;             // HUP; empty: it is logged and nothing else
     };
-    /// From now on signals run `actions`, SIGPIPE is ignored. INT or TERM after one that stops ends
-    /// the process at once. Before other threads start, so that no signal reaches them unprepared.
+    /// From now on signals run `actions`, SIGPIPE and SIGXFSZ are ignored. INT or TERM after one
+    /// that stops ends the process at once. Before other threads start, so that no signal reaches
+    /// them unprepared.
     void handle_signals(SignalActions actions);
 
     /// Runs tasks until `stop`; what is left then is destroyed with the loop.

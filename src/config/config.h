@@ -39,6 +39,13 @@ enum class OnBrokenSnapshot : std::uint8_t {
     Empty,     // start empty
 };
 
+/// What clients see while the snapshot of the start is being loaded.
+enum class SnapshotLoading : std::uint8_t {
+    Wait,    // nothing: they are connected and wait for the first answer
+    Refuse,  // commands on keys are answered `SERVER_ERROR loading`
+    Serve,   // what there is so far
+};
+
 /// -Z and the ssl_ suboptions.
 struct TlsConfig {
     bool enabled = false;
@@ -137,8 +144,14 @@ struct Config {
     std::string snapshot_dir;  // absolute path; empty: nothing is kept on disk
     std::string kernel_dir;    // absolute path; empty: built-in kernels only
     OnBrokenSnapshot on_broken_snapshot = OnBrokenSnapshot::Refuse;
-    bool snapshot_on_exit = false;          // save when stopped by INT or TERM
-    bool job_keys = true;                   // false: keys under ~b/ are keys like any other
+    bool job_keys = true;           // false: keys under ~b/ are keys like any other
+    bool snapshot_on_exit = false;  // save when stopped; without -e on where there is a directory
+    SnapshotLoading snapshot_loading = SnapshotLoading::Wait;
+    std::uint32_t snapshot_interval_s = 0;  // 0: saved only when told to
+    std::uint32_t snapshot_keep = 2;        // snapshots without a label that stay
+    std::uint64_t snapshot_rate = 0;        // bytes a second written by a save; 0: no bound
+    bool snapshot_compress = true;          // zstd
+    int snapshot_level = 1;                 // zstd's: 1..19
     std::uint64_t job_memory = 256u << 20;  // bytes, default bound of one job's partials
     std::uint32_t job_history = 100;        // finished jobs that are remembered
 

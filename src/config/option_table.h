@@ -21,6 +21,8 @@ struct Draft {
     bool protocol_given = false;
     bool udp_trusted_given = false;
     bool chunk_max_given = false;
+    std::optional<bool> snapshot_on_exit;
+    bool snapshot_needs_directory = false;  // an option that means nothing without one
     std::optional<std::string> slab_sizes;
     std::uint64_t ext_page_mib = 64;
     std::optional<std::uint64_t> ext_path_bytes_min;  // of the smallest file of ext_path

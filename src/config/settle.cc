@@ -221,11 +221,18 @@ Settled settle_snapshots(Draft& draft) {
         }
         config.snapshot_dir = config.memory_file + ".snapshots";
     }
-    if (config.snapshot_on_exit && config.snapshot_dir.empty()) {
+    if (draft.snapshot_needs_directory && config.snapshot_dir.empty()) {
         return fail(kExitFailure,
-                    "-o snapshot_on_exit: there is nowhere to save to; give -o snapshot_dir=<dir> "
-                    "too");
+                    "-o snapshot_on_exit, snapshot_interval: there is nowhere to save to; give -o "
+                    "snapshot_dir=<dir> too");
     }
+    if (!config.memory_file.empty() && config.snapshot_loading == SnapshotLoading::Serve) {
+        return fail(kExitFailure,
+                    "-e, --memory-file: what it keeps is loaded once, and would be out of date if "
+                    "the server broke off while serving; leave out -o snapshot_loading=serve");
+    }
+    const bool by_default = !config.snapshot_dir.empty() && config.memory_file.empty();
+    config.snapshot_on_exit = draft.snapshot_on_exit.value_or(by_default);
     return {};
 }
 

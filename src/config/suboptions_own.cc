@@ -38,6 +38,41 @@ Applied set_on_broken_snapshot(Draft& draft, std::string_view text) {
     return {};
 }
 
+Applied set_snapshot_loading(Draft& draft, std::string_view text) {
+    SnapshotLoading& choice = draft.config.snapshot_loading;
+    if (text == "wait") {
+        choice = SnapshotLoading::Wait;
+    } else if (text == "refuse") {
+        choice = SnapshotLoading::Refuse;
+    } else if (text == "serve") {
+        choice = SnapshotLoading::Serve;
+    } else {
+        return refuse(kExitFailure, "give wait, refuse or serve");
+    }
+    return {};
+}
+
+Applied set_snapshot_codec(Draft& draft, std::string_view text) {
+    if (text != "none" && text != "zstd") return refuse(kExitFailure, "give none or zstd");
+    draft.config.snapshot_compress = text == "zstd";
+    return {};
+}
+
+Applied set_snapshot_rate(Draft& draft, std::string_view text) {
+    const auto bytes = parse_bytes(text);
+    if (!bytes || *bytes < 1u << 20 || *bytes > std::uint64_t{1} << 40) {
+        return refuse(kExitFailure, "give a number of bytes a second, from 1m to 1024g");
+    }
+    draft.config.snapshot_rate = *bytes;
+    return {};
+}
+
+Applied set_snapshot_interval(Draft& draft, std::string_view text) {
+    constexpr std::uint32_t kMax = 30 * 24 * 3600;
+    draft.snapshot_needs_directory = true;
+    return take_number(text, 1u, kMax, draft.config.snapshot_interval_s);
+}
+
 Applied set_job_memory(Draft& draft, std::string_view text) {
     const auto bytes = parse_bytes(text);
     if (!bytes || *bytes < 1u << 20) return refuse(kExitFailure, "give a size of at least 1m");
@@ -67,11 +102,35 @@ constexpr OptionSpec kSuboptions[] = {
      "when the last snapshot cannot be read at start: refuse to start,\n"
      "load the previous one, or start empty (default: refuse)",
      set_on_broken_snapshot},
-    {0, "snapshot_on_exit", nullptr, "save a snapshot when stopped",
+    {0, "snapshot_on_exit", nullptr,
+     "save a snapshot when stopped (default with snapshot_dir;\n"
+     "with -e only when stopped gracefully)",
      [](Draft& d, std::string_view) -> Applied {
-         d.config.snapshot_on_exit = true;
+         d.snapshot_on_exit = true;
+         d.snapshot_needs_directory = true;
          return {};
      }},
+    {0, "no_snapshot_on_exit", nullptr, "do not",
+     [](Draft& d, std::string_view) -> Applied {
+         d.snapshot_on_exit = false;
+         return {};
+     }},
+    {0, "snapshot_interval", "seconds", "save every so often (default: only when told to)",
+     set_snapshot_interval},
+    {0, "snapshot_keep", "num", "snapshots that are kept (default: 2)",
+     [](Draft& d, std::string_view v) {
+         return take_number(v, 1u, 1000u, d.config.snapshot_keep);
+     }},
+    {0, "snapshot_rate", "bytes", "a save writes at most so much a second (default: no bound)",
+     set_snapshot_rate},
+    {0, "snapshot_codec", "codec", "compress snapshots: none or zstd (default: zstd)",
+     set_snapshot_codec},
+    {0, "snapshot_level", "num", "level of zstd, from 1 to 19 (default: 1)",
+     [](Draft& d, std::string_view v) { return take_number(v, 1, 19, d.config.snapshot_level); }},
+    {0, "snapshot_loading", "what",
+     "while a snapshot is loaded at start, clients wait, are\n"
+     "refused, or are served what is there (default: wait)",
+     set_snapshot_loading},
     {0, "kernel_dir", "dir", "load batch kernels (*.so) from here (default: built-in ones only)",
      [](Draft& d, std::string_view v) { return take_directory(v, d.config.kernel_dir); }},
     {0, "no_job_keys", nullptr, "keys under ~b/ are keys like any other, not batch jobs",

@@ -48,6 +48,9 @@ void run_flush_all(AdminContext& context, net::Operation& operation) noexcept {
     if (!operation.request->error.empty()) {
         return append_answer(context, operation, operation.request->error);
     }
+    if (is_kept_out(context)) {
+        return append_answer(context, operation, protocol::replies::kLoading);
+    }
     const std::int32_t delay = operation.request->exptime;
     const auto when =
         delay <= 0 ? context.now : deadline_of(delay, context.now, context.config.started_at);
@@ -176,6 +179,7 @@ void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept {
     // A date before the start of the server: nothing here is as old as that.
     context.parts.settings->oldest =
         when == kLongExpired ? 0 : uptime_of(when, context.config.started_at) + kOldestAhead;
+    if (context.parts.loading != nullptr) context.parts.loading->note_flush(when, context.now);
     store::ShardSet& shards = *context.parts.shards;
     for (std::uint32_t shard = 0; shard < shards.size(); ++shard) {
         const auto locked = shards.lock(shard);
@@ -185,6 +189,11 @@ void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept {
             locked->flush_all(when, context.now);
         }
     }
+}
+
+bool is_kept_out(const AdminContext& context) noexcept {
+    return context.parts.loading != nullptr &&
+           context.parts.loading->mode() == LoadGate::Mode::Refuse;
 }
 
 void defer(AdminContext& context, net::Operation& operation, ControlRequest::Kind kind,

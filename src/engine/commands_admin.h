@@ -59,6 +59,9 @@ constexpr bool is_barrier(protocol::Verb verb) noexcept {
 /// since then. A flush that is pending is not any more.
 void flush_shards(AdminContext& context, base::UnixSeconds when) noexcept;
 
+/// Clients have no access to keys: a snapshot is being loaded.
+bool is_kept_out(const AdminContext& context) noexcept;
+
 // commands_binary_admin.cc
 void run_binary_noop(AdminContext& context, net::Operation& operation) noexcept;
 void run_binary_version(AdminContext& context, net::Operation& operation) noexcept;

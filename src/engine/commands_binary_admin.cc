@@ -57,6 +57,7 @@ void run_binary_flush(AdminContext& context, net::Operation& operation) noexcept
     if (!context.config.flush_enabled) {
         return reply_error(context, request, BinaryStatus::AuthError);
     }
+    if (is_kept_out(context)) return reply_error(context, request, BinaryStatus::TemporaryFailure);
     context.parts.counters->add(Counter::CmdFlush);
     const auto delay = static_cast<std::uint32_t>(request.exptime);
     flush_shards(context,

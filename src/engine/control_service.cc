@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "engine/stat_packets.h"
+#include "protocol/reply.h"
 
 namespace shardmill::engine {
 
@@ -27,6 +28,7 @@ void ControlService::connection_closed(net::ConnectionId connection) {
 void ControlService::execute(const ControlRequest& request) {
     switch (request.kind) {
         case ControlRequest::Kind::Batch:
+            if (refuse_while_incomplete(request)) break;
             parts_.batch->execute(request.arguments, request.payload, request.connection);
             break;
         case ControlRequest::Kind::JobKey:
@@ -57,6 +59,17 @@ void ControlService::execute(const ControlRequest& request) {
             parts_.crawler->execute(request.arguments, request.connection);
             break;
     }
+}
+
+/// A job would see a part of the items and take it for all.
+bool ControlService::refuse_while_incomplete(const ControlRequest& request) {
+    if (parts_.loader == nullptr || !parts_.loader->incomplete()) return false;
+    std::string_view arguments = request.arguments;
+    if (protocol::next_key(arguments) != "run") return false;
+    std::string reply;
+    protocol::append_batch_line(reply, "NS", "the snapshot of the start is still being loaded");
+    parts_.replier->reply(request.connection, std::move(reply));
+    return true;
 }
 
 /// What takes too long for a reactor.

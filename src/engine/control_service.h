@@ -2,6 +2,7 @@
 
 #include "engine/batch_commands.h"
 #include "engine/connection_commands.h"
+#include "engine/contents_loader.h"
 #include "engine/control_port.h"
 #include "engine/control_queue.h"
 #include "engine/crawler_commands.h"
@@ -29,6 +30,7 @@ class ControlService final : public ControlPort {
         net::Replier* replier = nullptr;
         SaslCommands* sasl = nullptr;  // nullptr: there is no SASL
         CrawlerCommands* crawler = nullptr;
+        const ContentsLoader* loader = nullptr;
     };
     /// Before the first command. What is pointed to outlives the last one.
     void connect(const Parts& parts) noexcept { parts_ = parts; }
@@ -38,6 +40,7 @@ class ControlService final : public ControlPort {
 
  private:
     void execute(const ControlRequest& request);
+    bool refuse_while_incomplete(const ControlRequest& request);
     void report(const ControlRequest& request);
 
     Parts parts_;

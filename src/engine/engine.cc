@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include "base/log.h"
 #include "compute/plugin_loader.h"
 #include "engine/command_context.h"
-#include "engine/loader.h"
 #include "engine/stats_settings.h"
 #include "uring/file.h"
 
@@ -43,6 +43,14 @@ store::StoreConfig store_config(const config::Config& config) {
 /// What a reactor's log lines of one turn may come to, if memcached's figure is not larger: that
 /// one is for a buffer that is emptied more often.
 constexpr std::uint64_t kLogTurnBytes = 1u << 20;
+
+SnapshotSettings snapshot_settings(const config::Config& config) {
+    return {.codec = config.snapshot_compress ? snapshot::Codec::Zstd : snapshot::Codec::None,
+            .level = config.snapshot_level,
+            .keep = config.snapshot_keep,
+            .rate = config.snapshot_rate,
+            .interval = std::chrono::seconds(config.snapshot_interval_s)};
+}
 
 std::uint32_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
@@ -102,6 +110,7 @@ void Engine::make_executors() {
                             .log = &log,
                             .watchers = &watchers_,
                             .control = &control_service_,
+                            .loading = &load_gate_,
                             .auth_file = auth_file_.get(),
                             .stop = {}};
         if (config_.shutdown_command)
@@ -165,9 +174,16 @@ std::expected<void, std::string> Engine::open_directory() {
 }
 
 std::expected<void, std::string> Engine::load_contents() {
+    loader_ = std::make_unique<ContentsLoader>(
+        ContentsLoader::Parts{.shards = &shards_,
+                              .catalog = catalog_.get(),
+                              .gate = &load_gate_,
+                              .threads = std::max(config_.reactors, 1u),
+                              .evict = config_.evict,
+                              .on_broken = config_.on_broken_snapshot});
     if (!catalog_) return {};
     if (!config_.memory_file.empty()) return load_once();
-    return load_last();
+    return load_or_prepare();
 }
 
 /// With -e: what is in memory from there on goes its own way, and after anything but a graceful
@@ -175,26 +191,43 @@ std::expected<void, std::string> Engine::load_contents() {
 std::expected<void, std::string> Engine::load_once() {
     const auto committed = catalog_->current();
     if (!committed || *committed) {
-        if (auto loaded = load_last(); !loaded) return loaded;
+        if (auto loaded = load_or_prepare(); !loaded) return loaded;
     }
+    return loader_->incomplete() ? std::expected<void, std::string>() : retire_loaded();
+}
+
+std::expected<void, std::string> Engine::retire_loaded() {
     if (auto retired = catalog_->retire_snapshots(); !retired) {
         return std::unexpected(std::move(retired.error().what));
     }
     return {};
 }
 
-std::expected<void, std::string> Engine::load_last() {
-    auto loaded = load_snapshot(shards_, *catalog_,
-                                {.on_broken = config_.on_broken_snapshot,
-                                 .threads = std::max(config_.reactors, 1u),
-                                 .now = base::unix_now()});
-    if (!loaded) return std::unexpected(std::move(loaded.error()));
-    if (const auto& report = *loaded) {
-        base::log_verbose(
-            1, "snapshot {}: {} items loaded in {} ms, {} had expired, {} found no room",
-            report->name, report->items, report->ms, report->expired, report->not_stored);
+std::expected<void, std::string> Engine::load_or_prepare() {
+    using config::SnapshotLoading;
+    if (config_.snapshot_loading == SnapshotLoading::Wait) return loader_->load_first();
+    return loader_->prepare(config_.snapshot_loading == SnapshotLoading::Serve);
+}
+
+void Engine::start_loading() {
+    loader_->start([this](const LoadStatus& status) { loaded(status); });
+}
+
+/// The snapshot of the start is in the shards, or cannot be.
+void Engine::loaded(const LoadStatus& status) {
+    if (status.state == LoadStatus::State::Failed) failure_ = status.reason;
+    const bool retire =
+        status.state == LoadStatus::State::Loaded && catalog_ && !config_.memory_file.empty();
+    if (retire) {
+        if (auto retired = retire_loaded(); !retired) failure_ = std::move(retired.error());
     }
-    return {};
+    // Nothing less than what was saved: as with a start that finds out before it serves.
+    if (!failure_.empty()) return request_stop_(false);
+    snapshots_->start_schedule();
+}
+
+std::string Engine::obstacle_to_save() const {
+    return loader_->incomplete() ? "the snapshot of the start is still being loaded" : "";
 }
 
 std::vector<std::pair<std::string, std::string>> Engine::facts() const {
@@ -234,14 +267,21 @@ void Engine::connect(Connections connections) {
                                                   .limits = {.memory_bytes = config_.job_memory},
                                                   .history = config_.job_history,
                                                   .results_memory = config_.job_memory});
-    snapshots_ = std::make_unique<SnapshotManager>(SnapshotManager::Parts{.scans = scans_.get(),
-                                                                          .catalog = catalog_.get(),
-                                                                          .shards = shards_.size(),
-                                                                          .facts = facts()});
+    loader_->connect(*connections.control, connections.reactors);
+    snapshots_ = std::make_unique<SnapshotManager>(
+        SnapshotManager::Parts{.scans = scans_.get(),
+                               .shards = &shards_,
+                               .control = connections.control,
+                               .workers = workers_.get(),
+                               .catalog = catalog_.get(),
+                               .facts = facts(),
+                               .settings = snapshot_settings(config_),
+                               .obstacle = [this] { return obstacle_to_save(); }});
     batch_commands_ =
         std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
     connect_job_keys(connections);
-    snapshot_commands_ = std::make_unique<SnapshotCommands>(*snapshots_, *connections.replier);
+    snapshot_commands_ =
+        std::make_unique<SnapshotCommands>(*snapshots_, *loader_, *connections.replier);
     connection_commands_ =
         std::make_unique<ConnectionCommands>(*connections.server, *connections.replier);
     if (sasl_) {
@@ -272,7 +312,8 @@ void Engine::connect(Connections connections) {
                               .statistics = statistics_.get(),
                               .replier = connections.replier,
                               .sasl = sasl_commands_.get(),
-                              .crawler = crawler_commands_.get()});
+                              .crawler = crawler_commands_.get(),
+                              .loader = loader_.get()});
 }
 
 void Engine::connect_job_keys(const Connections& connections) {
@@ -312,7 +353,14 @@ std::unique_ptr<runtime::TaskQueue> Engine::make_job_workers(std::uint32_t perce
 void Engine::shut_down(bool graceful, runtime::Task stopped) {
     stopped_ = std::move(stopped);
     jobs_->shut_down();
-    const bool save = config_.snapshot_on_exit || (graceful && !config_.memory_file.empty());
+    snapshots_->shut_down();
+    const bool wanted = config_.snapshot_on_exit || (graceful && !config_.memory_file.empty());
+    // What is not there completely must not take the place of what is.
+    const bool save = wanted && !loader_->incomplete();
+    loader_->shut_down([this, save] { shut_down_scans(save); });
+}
+
+void Engine::shut_down_scans(bool save) {
     scans_->cancel_all();
     scans_->when_idle([this, save] {
         if (!save) return std::exchange(stopped_, {})();
@@ -327,13 +375,16 @@ void Engine::wait_for_clients_to_go() {
 }
 
 void Engine::save_last() {
-    const auto stop = [this](const SnapshotStatus&) {
-        scans_->when_idle([this] { std::exchange(stopped_, {})(); });
-    };
-    const auto saving = snapshots_->save(stop);
+    const auto stop = [this] { scans_->when_idle([this] { std::exchange(stopped_, {})(); }); };
+    const auto saving = snapshots_->save({}, [this, stop](const SnapshotStatus& status) {
+        if (status.state != SnapshotStatus::State::Committed) {
+            failure_ = fmt::format("no snapshot at exit: {}", status.reason);
+        }
+        stop();
+    });
     if (saving) return;
-    base::log_error("no snapshot at exit: {}", saving.error());
-    stop({});
+    failure_ = fmt::format("no snapshot at exit: {}", saving.error().what);
+    stop();
 }
 
 }  // namespace shardmill::engine

@@ -15,6 +15,7 @@
 #include "engine/batch_commands.h"
 #include "engine/command_replay.h"
 #include "engine/connection_commands.h"
+#include "engine/contents_loader.h"
 #include "engine/control_service.h"
 #include "engine/counters.h"
 #include "engine/crawler_commands.h"
@@ -88,6 +89,13 @@ class Engine {
     /// one stays in force. Blocks; control thread.
     void reload_auth_file();
 
+    /// Loads what `open` has left for now (-o snapshot_loading). Control thread, once, when clients
+    /// are served.
+    void start_loading();
+
+    /// What has gone wrong since the start and must not go unnoticed at the end; empty: nothing.
+    const std::string& failure() const noexcept { return failure_; }
+
     /// Ends jobs and snapshots and runs `stopped` when nothing of them is left on workers and
     /// reactors. Before that a last snapshot is saved, of what the last client has left: with
     /// snapshot_on_exit always, with a memory_file when the stop is graceful. Control thread, once.
@@ -98,7 +106,11 @@ class Engine {
     std::expected<void, std::string> open_directory();
     std::expected<void, std::string> load_contents();
     std::expected<void, std::string> load_once();
-    std::expected<void, std::string> load_last();
+    std::expected<void, std::string> retire_loaded();
+    std::expected<void, std::string> load_or_prepare();
+    std::string obstacle_to_save() const;
+    void loaded(const LoadStatus& status);
+    void shut_down_scans(bool save);
     std::vector<std::pair<std::string, std::string>> facts() const;
     void make_executors();
     ExecutorConfig executor_config(std::uint32_t reactor) const;
@@ -132,6 +144,9 @@ class Engine {
     std::unique_ptr<snapshot::Catalog> catalog_;  // nullptr: no directory
     std::unique_ptr<JobResults> results_;
     std::unique_ptr<JobJournal> journal_;
+    LoadGate load_gate_;
+    std::unique_ptr<ContentsLoader> loader_;
+    std::string failure_;
 
     // From connect on. The workers are the last to be made and the first to go.
     std::unique_ptr<ScanDriver> scans_;

@@ -9,6 +9,7 @@
 #include "engine/command_context.h"
 #include "engine/commands.h"
 #include "engine/commands_admin.h"
+#include "engine/commands_loading.h"
 #include "engine/upload_table.h"
 
 namespace shardmill::engine {
@@ -177,6 +178,7 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
     CommandContext context{*guard, now, *parts.counters, uploads, replies, limits, log};
     const bool detailed =
         parts.prefixes != nullptr && parts.settings->prefix_stats.load(std::memory_order_relaxed);
+    const bool loading = parts.loading != nullptr && parts.loading->mode() != LoadGate::Mode::Open;
     const std::size_t text_before = replies.text.size();
     std::size_t value_bytes = 0;
     while (begin != end && replies.text.size() - text_before + value_bytes < kBytesPerLock) {
@@ -184,10 +186,13 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
         const protocol::Verb verb = operation.request->verb;
         operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
         const bool sampled = parts.hot != nullptr && parts.hot->due();
-        if (detailed || sampled) [[unlikely]]
+        if (loading && !pass_load_gate(*parts.loading, context, operation)) [[unlikely]] {
+            // It has been answered.
+        } else if (detailed || sampled) [[unlikely]] {
             run_observed(context, operation, detailed, sampled);
-        else
+        } else {
             key_command(verb)(context, operation);
+        }
         operation.reply_end = static_cast<std::uint32_t>(replies.text.size());
         if (protocol::has_value(verb)) {
             value_bytes += operation.request->value.size();

@@ -12,6 +12,7 @@
 #include "engine/control_port.h"
 #include "engine/counters.h"
 #include "engine/event_log.h"
+#include "engine/load_gate.h"
 #include "engine/stats.h"
 #include "engine/watchers.h"
 #include "net/executor.h"
@@ -42,6 +43,7 @@ struct ExecutorParts {
     EventLog* log = nullptr;                    // this executor's own; nullptr: nobody watches
     Watchers* watchers = nullptr;               // shared by all; nullptr: nobody may
     ControlPort* control = nullptr;             // nullptr: batch and snapshot commands are refused
+    LoadGate* loading = nullptr;                // shared by all; nullptr: no snapshot is loaded
     const AuthFile* auth_file = nullptr;        // nullptr: nobody logs in to the text protocol
     std::function<void(bool graceful)> stop;    // what `shutdown` does; empty: not enabled (no -A)
 };

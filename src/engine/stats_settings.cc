@@ -48,6 +48,11 @@ std::string_view protocol_name(config::WireProtocol protocol) {
     return "auto-negotiate";
 }
 
+const char* loading_name(config::SnapshotLoading loading) {
+    constexpr const char* kNames[] = {"wait", "refuse", "serve"};
+    return kNames[static_cast<std::size_t>(loading)];
+}
+
 /// OpenSSL's bits, which memcached prints.
 int verify_bits(int mode) {
     constexpr int kBits[] = {0, 1, 1 | 2, 1 | 2 | 4};
@@ -167,6 +172,12 @@ void add_own(LineWriter out, const config::Config& config) {
     out.text_or("udp_trusted", trusted, "none");
     out.text_or("snapshot_dir", config.snapshot_dir, "(null)");
     out.yes_no("snapshot_on_exit", config.snapshot_on_exit);
+    out.number("snapshot_interval", config.snapshot_interval_s);
+    out.number("snapshot_keep", config.snapshot_keep);
+    out.number("snapshot_rate", config.snapshot_rate);
+    out.text("snapshot_codec", config.snapshot_compress ? "zstd" : "none");
+    out.number("snapshot_level", config.snapshot_level);
+    out.text("snapshot_loading", loading_name(config.snapshot_loading));
     out.text_or("kernel_dir", config.kernel_dir, "(null)");
     out.yes_no("job_keys", config.job_keys);
     out.number("job_memory", config.job_memory);

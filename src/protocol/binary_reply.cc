@@ -92,6 +92,8 @@ std::string_view status_text(BinaryStatus status) noexcept {
             return "Unknown command";
         case BinaryStatus::NoMemory:
             return "Out of memory";
+        case BinaryStatus::TemporaryFailure:
+            return "Temporary failure";
         case BinaryStatus::Ok:
         case BinaryStatus::AuthContinue:
             break;

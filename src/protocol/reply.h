@@ -41,6 +41,7 @@ inline constexpr std::string_view kShutdownNotEnabled =
 inline constexpr std::string_view kTooLarge = "SERVER_ERROR object too large for cache\r\n";
 inline constexpr std::string_view kNoMemory = "SERVER_ERROR out of memory storing object\r\n";
 inline constexpr std::string_view kNoMemoryDelta = "SERVER_ERROR out of memory\r\n";  // incr, md x
+inline constexpr std::string_view kLoading = "SERVER_ERROR loading\r\n";
 inline constexpr std::string_view kNoMemoryMetaDelta =
     "SERVER_ERROR Out of memory allocating new item\r\n";  // ma N
 }  // namespace replies

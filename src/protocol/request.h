@@ -149,6 +149,7 @@ enum class BinaryStatus : std::uint16_t {
     AuthContinue = 0x21,
     UnknownCommand = 0x81,
     NoMemory = 0x82,
+    TemporaryFailure = 0x86,
 };
 
 /// What only packets of the binary protocol have.

@@ -143,6 +143,10 @@ BlockEncoder::Stored BlockEncoder::encode() {
     return {.codec = Codec::Zstd, .bytes = {compressed_.get(), bytes}};
 }
 
+std::uint64_t BlockEncoder::memory_bytes() const noexcept {
+    return capacity_ + compressed_capacity_ + ZSTD_sizeof_CCtx(context_.get());
+}
+
 void BlockEncoder::clear(std::uint64_t keep_bytes) {
     used_ = 0;
     items_ = 0;

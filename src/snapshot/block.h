@@ -45,6 +45,7 @@ class BlockEncoder {
     };
     /// What is to be stored: compressed if that is asked for and saves space.
     Stored encode();
+    std::uint64_t memory_bytes() const noexcept;
     /// Empty again; memory beyond `keep_bytes` is given back.
     void clear(std::uint64_t keep_bytes);
 

@@ -20,6 +20,7 @@ constexpr std::string_view kManifestFile = "MANIFEST";
 constexpr std::string_view kSnapshotPrefix = "snap-";
 constexpr std::string_view kResultPrefix = "result-";
 constexpr std::size_t kJobNameMax = 200;
+constexpr std::size_t kLabelMax = 64;
 
 /// Of a path without a '/' at its end.
 std::string parent_of(const std::string& path) {
@@ -45,6 +46,12 @@ bool is_ours(std::string_view name) noexcept {
         return Catalog::is_result_name(name.substr(0, name.size() - kTemporarySuffix.size()));
     }
     return Catalog::is_snapshot_name(name) || Catalog::is_result_name(name);
+}
+
+/// Not what has a label, and not what is damaged.
+bool may_be_pruned(const CatalogEntry& entry) {
+    return entry.state == CatalogEntry::State::Complete && Catalog::is_snapshot_name(entry.name) &&
+           entry.manifest.fact(Catalog::kLabelFact).empty();
 }
 
 }  // namespace
@@ -132,6 +139,23 @@ Result<std::vector<CatalogEntry>> Catalog::list() const {
     return entries;
 }
 
+Result<CatalogEntry> Catalog::find(std::string_view name) const {
+    const auto entries = list();
+    if (!entries) return std::unexpected(entries.error());
+    for (const CatalogEntry& entry : *entries) {
+        if (!is_snapshot_name(entry.name) || entry.state == CatalogEntry::State::Incomplete) {
+            continue;
+        }
+        const bool is_it = name.empty()
+                               ? entry.current
+                               : entry.name == name || entry.manifest.fact(kLabelFact) == name;
+        if (is_it) return entry;
+    }
+    return fail(ErrorKind::NotFound,
+                name.empty() ? fmt::format("there is no committed snapshot in {}", directory_)
+                             : fmt::format("there is no snapshot {} in {}", name, directory_));
+}
+
 Result<std::optional<std::string>> Catalog::current() const {
     const std::string path = path_of(kCurrentFile);
     auto text = read_small_file(fs_, path);
@@ -205,15 +229,15 @@ Result<void> Catalog::remove(std::string_view name) {
 Result<void> Catalog::retire_snapshots() {
     if (auto result = require_lock(); !result) return result;
     const auto committed = current();
-    const auto complete = complete_snapshots();
-    if (!complete) return std::unexpected(complete.error());
+    const auto entries = list();
+    if (!entries) return std::unexpected(entries.error());
     // The commitment first: what is left over when this breaks off is complete, but not committed.
     if (!committed || *committed) {
         if (auto result = clear_current(); !result) return result;
     }
-    for (const std::string& name : *complete) {
-        if (is_active(name)) continue;
-        if (auto result = remove_tree(name); !result) return result;
+    for (const CatalogEntry& entry : *entries) {
+        if (!may_be_pruned(entry) || is_active(entry.name)) continue;
+        if (auto result = remove_tree(entry.name); !result) return result;
     }
     return {};
 }
@@ -243,17 +267,21 @@ Result<void> Catalog::prune(unsigned keep, std::string_view previous) {
     const auto committed = current();
     if (!committed) return std::unexpected(committed.error());
     if (!*committed) return {};
-    auto complete = complete_snapshots();
-    if (!complete) return std::unexpected(complete.error());
+    const auto entries = list();
+    if (!entries) return std::unexpected(entries.error());
+    std::vector<std::string> complete;
+    for (const CatalogEntry& entry : *entries) {
+        if (entry.current || may_be_pruned(entry)) complete.push_back(entry.name);
+    }
     // Those to be kept come first.
-    std::ranges::stable_sort(*complete, [&](const std::string& a, const std::string& b) {
+    std::ranges::stable_sort(complete, [&](const std::string& a, const std::string& b) {
         const auto rank = [&](const std::string& name) {
             return name == **committed ? 0 : name == previous ? 1 : 2;
         };
         return rank(a) < rank(b);
     });
-    for (std::size_t at = std::max(keep, 1u); at < complete->size(); ++at) {
-        if (auto result = remove_tree((*complete)[at]); !result) return result;
+    for (std::size_t at = std::max(keep, 1u); at < complete.size(); ++at) {
+        if (auto result = remove_tree(complete[at]); !result) return result;
     }
     return {};
 }
@@ -330,6 +358,12 @@ std::string Catalog::snapshot_name(std::uint64_t created, std::uint64_t id) {
 
 std::string Catalog::result_name(std::string_view job) {
     return fmt::format("{}{}", kResultPrefix, job);
+}
+
+bool Catalog::is_label(std::string_view label) noexcept {
+    return !label.empty() && label.size() <= kLabelMax && label.front() != '.' &&
+           !label.starts_with(kSnapshotPrefix) && !label.starts_with(kResultPrefix) &&
+           std::ranges::all_of(label, is_name_char);
 }
 
 bool Catalog::is_snapshot_name(std::string_view name) noexcept {

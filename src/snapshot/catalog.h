@@ -43,6 +43,10 @@ class Catalog {
     /// Snapshots and results, newest first, interrupted ones included.
     Result<std::vector<CatalogEntry>> list() const;
 
+    /// A snapshot, complete or damaged, by the name of its directory or the label somebody gave it;
+    /// with an empty name the committed one. NotFound.
+    Result<CatalogEntry> find(std::string_view name) const;
+
     /// The committed snapshot's name; nullopt: none was ever committed. Corrupt: CURRENT is there
     /// but is not a name, or names a directory that is gone.
     Result<std::optional<std::string>> current() const;
@@ -66,12 +70,13 @@ class Catalog {
     /// entries it removed.
     Result<std::size_t> remove_leftovers();
     /// Forgets which snapshot was committed and removes all that are complete: their contents have
-    /// been loaded and must not be loaded again. Results stay, and so do damaged snapshots.
+    /// been loaded and must not be loaded again. Results stay, and so do damaged snapshots and
+    /// those with a label.
     Result<void> retire_snapshots();
     /// Leaves the current snapshot and the newest complete ones beside it, `keep` (at least 1)
     /// together. `previous`, if given and there, is the first to be kept beside the current one.
-    /// Results stay, and so do damaged snapshots, for somebody to look at. Nothing is removed while
-    /// no snapshot is current.
+    /// Results and snapshots with a label stay and are not counted, and so do damaged ones, for
+    /// somebody to look at. Nothing is removed while no snapshot is current.
     Result<void> prune(unsigned keep, std::string_view previous = {});
 
     uring::FileSystem& fs() const noexcept { return fs_; }
@@ -81,6 +86,10 @@ class Catalog {
     static std::string snapshot_name(std::uint64_t created, std::uint64_t id);
     /// "result-<job>"
     static std::string result_name(std::string_view job);
+    /// What somebody may call a snapshot: up to 64 of A-Z a-z 0-9 . _ -, not the name of one of our
+    /// directories and not starting with a dot. Kept as the fact kLabelFact.
+    static bool is_label(std::string_view label) noexcept;
+    static constexpr std::string_view kLabelFact = "label";
     static bool is_snapshot_name(std::string_view name) noexcept;
     static bool is_result_name(std::string_view name) noexcept;
     /// A random number for a snapshot, not 0.

@@ -7,27 +7,38 @@
 namespace shardmill::snapshot {
 
 OutputBuffer::OutputBuffer(uring::File& file)
-    : file_(file), buffer_(static_cast<char*>(std::aligned_alloc(kAlign, kBytes))) {
+    : buffer_(static_cast<char*>(std::aligned_alloc(kAlign, kBytes))),
+      queue_(file.write_queue(kPieces)) {
     if (buffer_ == nullptr) throw std::bad_alloc();
 }
 
 uring::FileResult<void> OutputBuffer::append(std::span<const char> bytes) {
     while (!bytes.empty()) {
-        const std::size_t count = std::min(bytes.size(), kBytes - used_);
-        std::memcpy(buffer_.get() + used_, bytes.data(), count);
+        const std::size_t count = std::min(bytes.size(), kPieceBytes - used_);
+        std::memcpy(piece() + used_, bytes.data(), count);
         used_ += count;
         bytes = bytes.subspan(count);
-        if (used_ == kBytes) {
-            if (auto result = flush(); !result) return result;
+        if (used_ == kPieceBytes) {
+            hand_over();
+            if (auto result = queue_->wait(current_); !result) return result;
         }
     }
     return {};
 }
 
-uring::FileResult<void> OutputBuffer::flush() {
-    if (auto result = file_.append({buffer_.get(), used_}); !result) return result;
-    written_ += used_;
+void OutputBuffer::hand_over() {
+    queue_->start(current_, handed_over_, {piece(), used_});
+    handed_over_ += used_;
     used_ = 0;
+    current_ = (current_ + 1) % kPieces;
+}
+
+uring::FileResult<void> OutputBuffer::flush() {
+    hand_over();
+    for (unsigned piece = 0; piece < kPieces; ++piece) {
+        // The oldest first.
+        if (auto result = queue_->wait((current_ + piece) % kPieces); !result) return result;
+    }
     return {};
 }
 

@@ -39,6 +39,42 @@ Result<void> visit_block(const ShardFileReader& reader, const BlockHeader& heade
 
 }  // namespace
 
+FileVisit::FileVisit(const Manifest& manifest, std::unique_ptr<ShardFileReader> file)
+    : manifest_(&manifest), file_(std::move(file)) {}
+FileVisit::FileVisit(FileVisit&&) noexcept = default;
+FileVisit& FileVisit::operator=(FileVisit&&) noexcept = default;
+FileVisit::~FileVisit() = default;
+
+bool FileVisit::at_end() const noexcept { return !has_header_ && file_->at_end(); }
+
+Result<void> FileVisit::take_header() {
+    if (has_header_) return {};
+    if (const auto header = file_->next_block(); !header) return std::unexpected(header.error());
+    has_header_ = true;
+    return {};
+}
+
+Result<void> FileVisit::next(const BlockVisitor& visitor) {
+    if (auto taken = take_header(); !taken) return taken;
+    has_header_ = false;
+    const auto records = file_->records();
+    if (!records) return std::unexpected(records.error());
+    RecordParser parser(manifest_->kind, *records);
+    return visit_block(*file_, file_->header(), parser, visitor, seen_);
+}
+
+Result<bool> FileVisit::skip(std::uint64_t items) {
+    if (auto taken = take_header(); !taken) return std::unexpected(taken.error());
+    if (file_->header().items > items) return false;
+    skipped_ += file_->header().items;
+    has_header_ = false;
+    return true;
+}
+
+Result<void> FileVisit::finish() const {
+    return skipped_ == 0 ? file_->finish(seen_) : file_->finish();
+}
+
 SnapshotReader::SnapshotReader(uring::FileSystem& fs, std::string path, Manifest manifest,
                                const ReaderOptions& options)
     : fs_(fs), path_(std::move(path)), manifest_(std::move(manifest)), options_(options) {}
@@ -89,25 +125,23 @@ Result<void> SnapshotReader::check_files() const {
     return {};
 }
 
-Result<void> SnapshotReader::visit_file(std::uint32_t file, const BlockVisitor& visitor) const {
+Result<FileVisit> SnapshotReader::visit(std::uint32_t file) const {
     if (file >= files()) {
         return fail(ErrorKind::NotFound, fmt::format("{} has no file {}", path_, file));
     }
-    const auto reader =
+    auto reader =
         ShardFileReader::open(fs_, file_path(file), manifest_, file, options_.block_bytes_max);
     if (!reader) return std::unexpected(reader.error());
-    Totals seen;
-    while (!(*reader)->at_end()) {
-        const auto header = (*reader)->next_block();
-        if (!header) return std::unexpected(header.error());
-        const auto records = (*reader)->records();
-        if (!records) return std::unexpected(records.error());
-        RecordParser parser(manifest_.kind, *records);
-        if (auto result = visit_block(**reader, *header, parser, visitor, seen); !result) {
-            return result;
-        }
+    return FileVisit(manifest_, std::move(*reader));
+}
+
+Result<void> SnapshotReader::visit_file(std::uint32_t file, const BlockVisitor& visitor) const {
+    auto opened = visit(file);
+    if (!opened) return std::unexpected(opened.error());
+    while (!opened->at_end()) {
+        if (auto result = opened->next(visitor); !result) return result;
     }
-    return (*reader)->finish(seen);
+    return opened->finish();
 }
 
 Result<void> SnapshotReader::check_file(std::uint32_t file) const {

@@ -24,6 +24,40 @@ struct ReaderOptions {
 /// die when it returns. False stops the reading with ErrorKind::Stopped.
 using BlockVisitor = std::function<bool(std::span<const Item>)>;
 
+class ShardFileReader;
+
+/// One shard file, block by block. One thread; does not outlive its SnapshotReader. Blocks on the
+/// disk.
+class FileVisit {
+ public:
+    FileVisit(const Manifest& manifest, std::unique_ptr<ShardFileReader> file);
+    FileVisit(FileVisit&&) noexcept;
+    FileVisit& operator=(FileVisit&&) noexcept;
+    ~FileVisit();
+
+    /// Nothing is left but `finish`.
+    bool at_end() const noexcept;
+    /// Items that have been visited or skipped.
+    std::uint64_t items_passed() const noexcept { return seen_.items + skipped_; }
+
+    /// Hands over the next block.
+    Result<void> next(const BlockVisitor& visitor);
+    /// Leaves the next block out, unread, if it has no more than `items`. False: it has more.
+    Result<bool> skip(std::uint64_t items);
+    /// At the end: success means that everything that was visited is as it was written, and without
+    /// anything skipped, that it was everything.
+    Result<void> finish() const;
+
+ private:
+    Result<void> take_header();
+
+    const Manifest* manifest_;
+    std::unique_ptr<ShardFileReader> file_;
+    bool has_header_ = false;  // of a block that is neither visited nor skipped yet
+    std::uint64_t skipped_ = 0;
+    Totals seen_;
+};
+
 /// Reads one snapshot or result and trusts nothing in it: bounds before allocation, checksums
 /// before parsing, totals before success. Any thread; `visit_file` may run for different (or the
 /// same) files on several threads at once. Needs no lock on the directory. Blocks on the disk.
@@ -44,6 +78,8 @@ class SnapshotReader {
         return static_cast<std::uint32_t>(manifest_.files.size());
     }
 
+    /// For who wants to go through several files side by side.
+    Result<FileVisit> visit(std::uint32_t file) const;
     /// All items of one file, block by block. Success means that everything in it was as it was
     /// written.
     Result<void> visit_file(std::uint32_t file, const BlockVisitor& visitor) const;

@@ -149,12 +149,17 @@ Result<std::span<const char>> ShardFileReader::records() {
     return records;
 }
 
+Result<void> ShardFileReader::finish() const {
+    if (blocks_ == footer_.blocks && chain_ == footer_.block_chain) return {};
+    return bad(blocks_end_, "the blocks do not add up to the footer's totals");
+}
+
 Result<void> ShardFileReader::finish(const Totals& seen) const {
-    if (blocks_ != footer_.blocks || chain_ != footer_.block_chain || seen.items != footer_.items ||
-        seen.key_bytes != footer_.key_bytes || seen.value_bytes != footer_.value_bytes) {
-        return bad(blocks_end_, "the blocks do not add up to the footer's totals");
+    if (seen.items != footer_.items || seen.key_bytes != footer_.key_bytes ||
+        seen.value_bytes != footer_.value_bytes) {
+        return bad(blocks_end_, "the items do not add up to the footer's totals");
     }
-    return {};
+    return finish();
 }
 
 }  // namespace shardmill::snapshot

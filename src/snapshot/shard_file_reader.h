@@ -27,10 +27,13 @@ class ShardFileReader {
     bool at_end() const noexcept { return offset_ == blocks_end_; }
     /// The next block's header, checked. Its records may be left out by going on to the next one.
     Result<BlockHeader> next_block();
+    const BlockHeader& header() const noexcept { return header_; }
     /// Reads the block, checks and decompresses it. Valid until the next call.
     Result<std::span<const char>> records();
     /// After the last block: is what was seen what the footer says?
     Result<void> finish(const Totals& seen) const;
+    /// The same where not all records were looked at.
+    Result<void> finish() const;
 
     /// An error at byte `offset` of the records of the block read last.
     std::unexpected<Error> bad_record(std::uint64_t record_offset, std::string_view why) const;

@@ -11,6 +11,10 @@ namespace shardmill::snapshot {
 
 namespace {
 
+/// Larger items are not compressed: they would have to be held in memory, twice.
+constexpr std::uint64_t kCompressedItemMax = 4u << 20;
+static_assert(kCompressedItemMax <= kSharedBlockBytesMax);
+
 std::string_view reason_refused(const Item& item, Kind kind) noexcept {
     if (kind == Kind::Contents && item.key.empty()) return "an item without a key";
     const std::size_t key_max = kind == Kind::Contents ? kContentsKeyBytesMax : kResultKeyBytesMax;
@@ -55,7 +59,7 @@ Result<void> ShardFileWriter::append(const Item& item) {
     if (block_.items() != 0 && block_.raw_bytes() + bytes > owner_.options_.block_bytes) {
         if (auto result = write_block(); !result) return result;
     }
-    if (bytes > kSharedBlockBytesMax) {
+    if (bytes > kCompressedItemMax) {
         if (auto result = write_large_item(item); !result) return result;
     } else {
         block_.add(item);

@@ -35,6 +35,12 @@ class ShardFileWriter {
 
     /// What was appended so far; file_bytes is final after `finish`.
     const Totals& totals() const noexcept { return entry_.totals; }
+    /// Bytes that have gone into the file, buffered ones included.
+    std::uint64_t file_bytes() const noexcept { return output_.offset(); }
+    /// Held at present, buffers included.
+    std::uint64_t memory_bytes() const noexcept {
+        return OutputBuffer::kBytes + block_.memory_bytes();
+    }
 
  private:
     friend class SnapshotWriter;

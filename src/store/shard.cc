@@ -249,12 +249,15 @@ void Shard::overwrite(const NewItem& item, const Handle& existing, std::uint32_t
 }
 
 /// A new version stays in the kind of queue that the item has earned; a key that comes back soon
-/// after it was evicted starts in main.
-QueueId Shard::new_queue(std::uint64_t hash, std::uint32_t bytes, const Handle* existing) noexcept {
+/// after it was evicted starts in main, as does an item that was hit before it was saved.
+QueueId Shard::new_queue(const NewItem& item, std::uint32_t bytes,
+                         const Handle* existing) noexcept {
     QueueKind kind = QueueKind::Small;
     if (existing != nullptr) {
         kind = meta(existing->segment).queue.kind();
-    } else if (ghost_.take(hash)) {
+    } else if ((item.header_bits & ItemHeader::kHit) != 0) {
+        kind = QueueKind::Main;
+    } else if (ghost_.take(item.key.hash)) {
         kind = QueueKind::Main;
         ++stats_.ghost_hits;
     }
@@ -275,8 +278,7 @@ std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* 
     }
     if (existing != nullptr && item.cas == 0 && existing->view.header.has(ItemHeader::kCasSeen)) {
         // The segment that is open may be older than the one the present CAS came from.
-        const std::uint32_t open =
-            queue(new_queue(item.key.hash, round_item(bytes), existing)).open;
+        const std::uint32_t open = queue(new_queue(item, round_item(bytes), existing)).open;
         if (open != kNoSegment && meta(open).sequence < existing->view.cas >> 24) {
             NewItem ordered = item;
             ordered.cas = fresh_cas();
@@ -294,7 +296,7 @@ std::expected<Handle, StoreError> Shard::append(const NewItem& item, const Handl
     if (bytes > pool_.memory_limit() / 2) return std::unexpected(StoreError::TooLarge);
     if (existing == nullptr && !make_index_room(now)) return std::unexpected(StoreError::NoMemory);
     const std::uint32_t rounded = round_item(bytes);
-    const QueueId queue_id = new_queue(item.key.hash, rounded, existing);
+    const QueueId queue_id = new_queue(item, rounded, existing);
     const std::uint32_t protect = existing != nullptr ? existing->segment : kNoSegment;
     const auto place = allocate(rounded, queue_id, protect, now);
     if (!place) {
@@ -487,7 +489,7 @@ std::expected<Handle, StoreError> Shard::commit(const Reservation& reservation, 
     segment.sequence = pool_.next_sequence();
     segment.fill = start + decode_item(data + start, 0).bytes;
     segment.state = SegmentState::Sealed;
-    push_young(reservation.segment, new_queue(item.key.hash, segment.fill, existing));
+    push_young(reservation.segment, new_queue(item, segment.fill, existing));
     return link(item.key.hash, existing, {reservation.segment, start}, now);
 }
 

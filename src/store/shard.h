@@ -353,7 +353,7 @@ class Shard {
     std::uint32_t clock() const noexcept {
         return static_cast<std::uint32_t>(appended_bytes_ / kClockBytes);
     }
-    QueueId new_queue(std::uint64_t hash, std::uint32_t bytes, const Handle* existing) noexcept;
+    QueueId new_queue(const NewItem& item, std::uint32_t bytes, const Handle* existing) noexcept;
 
     // shard_evict.cc: eviction and cleaning
     bool make_room(std::uint32_t protect, std::uint32_t now) noexcept;

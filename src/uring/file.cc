@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/assert.h"
+
 namespace shardmill::uring {
 
 namespace {
@@ -45,6 +47,25 @@ std::string_view advice(int code) noexcept {
 
 }  // namespace
 
+/// Writes when it is waited for.
+class SteppingWriteQueue final : public WriteQueue {
+ public:
+    SteppingWriteQueue(File& file, unsigned slots)
+        : WriteQueue(file.path(), slots), file_(file), begun_(slots) {}
+
+ protected:
+    void begin(unsigned slot, std::uint64_t offset, std::span<const char> bytes) override {
+        begun_[slot] = {offset, bytes};
+    }
+    FileResult<std::size_t> end(unsigned slot) override {
+        return file_.write_some_at(begun_[slot].first, begun_[slot].second);
+    }
+
+ private:
+    File& file_;
+    std::vector<std::pair<std::uint64_t, std::span<const char>>> begun_;
+};
+
 FileError make_file_error(std::string_view action, std::string_view path, int code) {
     if (code == 0) code = EIO;
     std::string what =
@@ -52,6 +73,34 @@ FileError make_file_error(std::string_view action, std::string_view path, int co
     if (const std::string_view hint = advice(code); !hint.empty())
         what += fmt::format("; {}", hint);
     return {.code = code, .what = std::move(what)};
+}
+
+void WriteQueue::start(unsigned slot, std::uint64_t offset, std::span<const char> bytes) {
+    SHARDMILL_ASSERT(writes_[slot].bytes.empty());
+    if (bytes.empty()) return;
+    writes_[slot] = {offset, bytes};
+    begin(slot, offset, bytes);
+}
+
+FileResult<void> WriteQueue::wait(unsigned slot) {
+    Write& write = writes_[slot];
+    while (!write.bytes.empty()) {
+        const FileResult<std::size_t> written = end(slot);
+        if (!written || *written == 0) {
+            write.bytes = {};
+            // None written and no error is never seen, but going round for ever would be worse.
+            return std::unexpected(written ? make_file_error("write", path_, EIO)
+                                           : written.error());
+        }
+        write.offset += *written;
+        write.bytes = write.bytes.subspan(*written);
+        if (!write.bytes.empty()) begin(slot, write.offset, write.bytes);
+    }
+    return {};
+}
+
+std::unique_ptr<WriteQueue> File::write_queue(unsigned slots) {
+    return std::make_unique<SteppingWriteQueue>(*this, slots);
 }
 
 FileResult<void> File::append(std::span<const char> bytes) {

@@ -24,6 +24,41 @@ using FileResult = std::expected<T, FileError>;
 /// "cannot <action> <path>: <reason>; <advice>"
 FileError make_file_error(std::string_view action, std::string_view path, int code);
 
+/// Writes of one file that are on their way at the same time. One thread at a time, not always the
+/// same one; does not outlive the file. The destructor waits for what is on its way.
+///
+/// As with File, short transfers are dealt with here; implementations provide `begin` and `end`.
+class WriteQueue {
+ public:
+    explicit WriteQueue(std::string path, unsigned slots)
+        : path_(std::move(path)), writes_(slots) {}
+    virtual ~WriteQueue() = default;
+    WriteQueue(const WriteQueue&) = delete;
+    WriteQueue& operator=(const WriteQueue&) = delete;
+
+    /// Starts to write `bytes`, which stay in place until `wait` has returned for the slot. It must
+    /// be free: never used, or waited for.
+    void start(unsigned slot, std::uint64_t offset, std::span<const char> bytes);
+    /// Returns when all bytes of the slot are written, at once if it is free, or with the reason
+    /// why they cannot be.
+    FileResult<void> wait(unsigned slot);
+
+ protected:
+    virtual void begin(unsigned slot, std::uint64_t offset, std::span<const char> bytes) = 0;
+    /// How many bytes of what was begun have been written; at least one unless it fails.
+    virtual FileResult<std::size_t> end(unsigned slot) = 0;
+
+    const std::string& path() const noexcept { return path_; }
+
+ private:
+    struct Write {
+        std::uint64_t offset = 0;
+        std::span<const char> bytes;
+    };
+    const std::string path_;
+    std::vector<Write> writes_;  // by slot; without bytes: free
+};
+
 /// An open file. One thread at a time, except `read_at`, which any number of threads may call at
 /// once. The destructor closes without reporting: what must be on disk is synced before.
 ///
@@ -38,6 +73,10 @@ class File {
     FileResult<void> append(std::span<const char> bytes);
     /// Writes all bytes at `offset`. Does not move the place where `append` goes on.
     FileResult<void> write_at(std::uint64_t offset, std::span<const char> bytes);
+
+    /// For large pieces, `slots` of them on their way at a time; start them in the order of their
+    /// offsets. Writes one after the other where the system has nothing better.
+    virtual std::unique_ptr<WriteQueue> write_queue(unsigned slots);
 
     /// Goes on reading behind the last `read`. Fewer bytes than asked for: the file ended.
     FileResult<std::size_t> read(std::span<char> out);
@@ -54,6 +93,7 @@ class File {
     const std::string& path() const noexcept { return path_; }
 
  protected:
+    friend class SteppingWriteQueue;
     explicit File(std::string path) : path_(std::move(path)) {}
 
     /// May transfer fewer bytes than asked for, at least one unless it fails (or, for a read, the

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "uring/file.h"
+#include "uring/ring_write_queue.h"
 
 namespace shardmill::uring {
 
@@ -27,17 +28,6 @@ constexpr std::uint64_t kWritebackWindow = 8u << 20;
 
 std::unexpected<FileError> failure(std::string_view action, const std::string& path) {
     return std::unexpected(make_file_error(action, path, errno));
-}
-
-/// What direct writes must be multiples of; more than most devices ask for.
-constexpr std::uint64_t kDirectAlign = 4096;
-/// Below this the page cache gathers better.
-constexpr std::size_t kDirectMin = 256u << 10;
-
-bool fits_direct(std::uint64_t offset, std::span<const char> bytes) noexcept {
-    return bytes.size() >= kDirectMin && bytes.size() % kDirectAlign == 0 &&
-           offset % kDirectAlign == 0 &&
-           reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectAlign == 0;
 }
 
 /// Repeats a call that a signal interrupted.
@@ -76,6 +66,15 @@ class RealFile final : public File {
         return static_cast<std::uint64_t>(info.st_size);
     }
 
+    std::unique_ptr<WriteQueue> write_queue(unsigned slots) override {
+        auto queue = RingWriteQueue::open(
+            path(), slots,
+            {.fd = fd_.get(),
+             .direct_fd = direct_fd_.get(),
+             .cached = [this](auto offset, auto bytes) { keep_writing_back(offset, bytes); }});
+        return queue ? std::move(queue) : File::write_queue(slots);
+    }
+
     FileResult<void> sync() override {
         if (retried([this] { return ::fsync(fd_.get()); }) != 0) return failure("sync", path());
         return {};
@@ -90,8 +89,6 @@ class RealFile final : public File {
     FileResult<std::size_t> write_some_at(std::uint64_t offset,
                                           std::span<const char> bytes) override {
         bytes = bytes.first(std::min(bytes.size(), kTransferMax));
-        // Large aligned writes go past the page cache: no copy, and nothing useful is pushed out of
-        // it.
         if (direct_fd_.get() >= 0 && fits_direct(offset, bytes)) {
             const ssize_t written = write_to(direct_fd_.get(), offset, bytes);
             if (written >= 0) return static_cast<std::size_t>(written);

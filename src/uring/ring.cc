@@ -15,13 +15,15 @@ namespace {
 constexpr int kSendFlags = MSG_NOSIGNAL;
 
 /// Set-up flags, best first: what the first kernel that refuses one of them is given instead.
-std::array<unsigned, 3> setup_flags(FeatureSet features) noexcept {
+std::array<unsigned, 3> setup_flags(const RingConfig& config) noexcept {
     constexpr unsigned kPlain = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
     constexpr unsigned kCooperative =
         kPlain | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
     constexpr unsigned kDeferred = kPlain | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER |
                                    IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-    return {features.has(Feature::DeferTaskrun) ? kDeferred : kCooperative, kCooperative, kPlain};
+    if (config.changes_threads) return {kPlain, kPlain, kPlain};
+    const bool deferred = config.features.has(Feature::DeferTaskrun);
+    return {deferred ? kDeferred : kCooperative, kCooperative, kPlain};
 }
 
 /// After preparing, because preparing clears the field in newer versions of the library.
@@ -40,7 +42,7 @@ std::uint16_t buffer_id(std::uint32_t flags) noexcept {
 std::expected<std::unique_ptr<Ring>, std::string> Ring::open(const RingConfig& config) {
     auto native = std::make_unique<::io_uring>();
     int result = -EINVAL;
-    for (const unsigned flags : setup_flags(config.features)) {
+    for (const unsigned flags : setup_flags(config)) {
         *native = {};
         io_uring_params params{};
         params.flags = flags;
@@ -116,6 +118,13 @@ void Ring::send(Completion& completion, int socket, const msghdr& message) noexc
 void Ring::read(Completion& completion, int file, void* data, std::uint32_t bytes) noexcept {
     io_uring_sqe& entry = next_entry();
     io_uring_prep_read(&entry, file, data, bytes, 0);
+    set_completion(entry, &completion);
+}
+
+void Ring::write(Completion& completion, int file, std::uint64_t offset, const void* data,
+                 std::uint32_t bytes) noexcept {
+    io_uring_sqe& entry = next_entry();
+    io_uring_prep_write(&entry, file, data, bytes, offset);
     set_completion(entry, &completion);
 }
 

@@ -36,9 +36,11 @@ struct RingConfig {
         512;  // more than that in one turn are submitted in several goes
     std::uint32_t completion_entries = 4096;
     FeatureSet features;  // as probed
+    /// Not one thread but several use it, one after the other: nothing waits for one of them.
+    bool changes_threads = false;
 };
 
-/// An io_uring instance. Created, used and destroyed by one thread.
+/// An io_uring instance. Created, used and destroyed by one thread (unless told otherwise).
 ///
 /// Operations are only queued by the calls below; `wait` or `submit` hands them to the kernel. A
 /// full submission queue is submitted on the spot, so queueing cannot fail. Results are the
@@ -65,6 +67,8 @@ class Ring {
     void send(Completion& completion, int socket, const void* data, std::size_t bytes) noexcept;
     void send(Completion& completion, int socket, const msghdr& message) noexcept;
     void read(Completion& completion, int file, void* data, std::uint32_t bytes) noexcept;
+    void write(Completion& completion, int file, std::uint64_t offset, const void* data,
+               std::uint32_t bytes) noexcept;
     /// Asks for the end of another operation, which completes with -ECANCELED, or as it would have
     /// anyway.
     void cancel(Completion& target) noexcept;

@@ -98,7 +98,8 @@ const std::vector<AcceptedCase>& accepted() {
         {{"--disable-cas"}, [](const Config& c) { return !c.cas_enabled; }},
         {{"-e", "/tmp/warm"},
          [](const Config& c) {
-             return c.memory_file == "/tmp/warm" && c.snapshot_dir == "/tmp/warm.snapshots";
+             return c.memory_file == "/tmp/warm" && c.snapshot_dir == "/tmp/warm.snapshots" &&
+                    !c.snapshot_on_exit;
          }},
         {{"--memory-file=/tmp/warm"}, [](const Config& c) { return !c.snapshot_dir.empty(); }},
         {{"-k"}, [](const Config& c) { return c.lock_memory; }},
@@ -195,6 +196,7 @@ TEST(OptionsTest, RefusalsNameTheOptionTheValueAndWhatIsAllowed) {
         {{"-I", "600k"}, 64, {"-I, --max-item-size", "slab_chunk_max"}},
         {{"-e", ""}, 1, {"-e, --memory-file", "path"}},
         {{"-e", "/no/such/dir/x"}, 1, {"-e, --memory-file", "/no/such/dir/x", "exists"}},
+        {{"-e", "/tmp/x", "-o", "snapshot_loading=serve"}, 1, {"-e, --memory-file", "serve"}},
         {{"-e", "/tmp/x", "-o", "snapshot_dir=/tmp"}, 1, {"-e, --memory-file", "snapshot_dir"}},
         {{"-P", ""}, 1, {"-P, --pidfile", "path"}},
         {{"-D", ""}, 1, {"-D:", "character"}},

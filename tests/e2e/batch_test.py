@@ -219,7 +219,8 @@ class RestartTest(unittest.TestCase):
 
     def server(self, *options, **settings):
         settings.setdefault("memory", 128)
-        return harness.Server(*options, extended=(f"snapshot_dir={self.directory}",), **settings)
+        extended = (f"snapshot_dir={self.directory}", "no_snapshot_on_exit")
+        return harness.Server(*options, extended=extended, **settings)
 
     def test_a_finished_jobs_result_is_there_after_a_restart(self):
         with self.server() as server, server.connect() as client:

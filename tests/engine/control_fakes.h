@@ -3,6 +3,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <random>
 #include <string>
 #include <utility>
@@ -16,20 +17,31 @@
 
 namespace shardmill::engine {
 
-/// A queue that runs a task when the test says so.
+/// A queue that runs a task when the test says so. Any thread may post.
 class ManualQueue final : public runtime::TaskQueue {
  public:
-    void post(runtime::Task task) override { tasks_.push_back(std::move(task)); }
+    void post(runtime::Task task) override {
+        const std::lock_guard lock(mutex_);
+        tasks_.push_back(std::move(task));
+    }
     bool run_one() {
-        if (tasks_.empty()) return false;
-        runtime::Task task = std::move(tasks_.front());
-        tasks_.pop_front();
+        runtime::Task task;
+        {
+            const std::lock_guard lock(mutex_);
+            if (tasks_.empty()) return false;
+            task = std::move(tasks_.front());
+            tasks_.pop_front();
+        }
         task();
         return true;
     }
-    bool empty() const { return tasks_.empty(); }
+    bool empty() const {
+        const std::lock_guard lock(mutex_);
+        return tasks_.empty();
+    }
 
  private:
+    mutable std::mutex mutex_;
     std::deque<runtime::Task> tasks_;
 };
 

@@ -7,13 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "control_fakes.h"
-#include "engine/loader.h"
-#include "engine/scan_driver.h"
-#include "engine/snapshot_commands.h"
-#include "engine/snapshot_manager.h"
+#include "snapshot_server.h"
 #include "temporary_directory.h"
-#include "uring/file.h"
 
 namespace shardmill::engine {
 namespace {
@@ -23,75 +18,6 @@ using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-std::unique_ptr<snapshot::Catalog> open_catalog(const std::string& directory) {
-    auto catalog = snapshot::Catalog::open(uring::real_file_system(), directory);
-    EXPECT_TRUE(catalog);
-    return std::move(*catalog);
-}
-
-/// A server's part that saves, driven by hand.
-class SnapshotServer {
- public:
-    /// `directory` empty: there is none.
-    explicit SnapshotServer(const std::string& directory, std::uint32_t shards = 4)
-        : world({.memory_limit = 64u << 20, .shards = shards, .reactors = 2}),
-          catalog(directory.empty() ? nullptr : open_catalog(directory)),
-          scans({.shards = &world.shards,
-                 .reactors = {&world.reactors[0], &world.reactors[1]},
-                 .control = &world.control,
-                 .workers = &world.workers,
-                 .lanes = 2,
-                 .clock = now}),
-          snapshots({.scans = &scans,
-                     .catalog = catalog.get(),
-                     .shards = shards,
-                     .facts = {{"version", "1"}},
-                     .clock = now}),
-          commands(snapshots, replier) {}
-    ~SnapshotServer() {
-        snapshots.cancel();
-        world.run_all();
-    }
-
-    void submit(const char* arguments, std::uint32_t connection = 1) {
-        commands.execute(arguments, {0, connection, 1});
-    }
-    std::string reply(std::uint32_t connection = 1) {
-        auto& replies = replier.replies[connection];
-        if (replies.empty()) return {};
-        std::string last = replies.back();
-        replies.clear();
-        return last;
-    }
-    std::string save() {
-        submit("save");
-        world.run_all();
-        return reply();
-    }
-    std::expected<std::optional<LoadReport>, std::string> load(
-        OnBrokenSnapshot on_broken = OnBrokenSnapshot::Refuse, std::uint32_t later = 0) {
-        return load_snapshot(
-            world.shards, *catalog,
-            {.on_broken = on_broken, .threads = 2, .now = ManualWorld::kNow + later});
-    }
-    std::optional<std::string> get(const std::string& key) {
-        const store::HashedKey hashed{key, base::hash_key(key)};
-        const auto shard = world.shards.lock(world.shards.shard_of(hashed.hash));
-        const auto found = shard->find(hashed, ManualWorld::kNow);
-        if (!found) return std::nullopt;
-        return std::string(found->view.value);
-    }
-
-    static base::UnixSeconds now() noexcept { return ManualWorld::kNow; }
-
-    ManualWorld world;
-    std::unique_ptr<snapshot::Catalog> catalog;
-    FakeReplier replier;
-    ScanDriver scans;
-    SnapshotManager snapshots;
-    SnapshotCommands commands;
-};
 
 /// Spoils one byte in the middle of a snapshot's largest file.
 void damage(const std::string& directory, const std::string& name) {
@@ -125,7 +51,8 @@ TEST(SnapshotTest, SavedItemsLoadIntoAnotherNumberOfShards) {
         server.world.set("large", model["large"]);
         EXPECT_THAT(
             server.save(),
-            ContainsRegex("^HD snap-[^ ]+ state=committed items=5001 bytes=[0-9]+ ms=[0-9]+\r\n$"));
+            ContainsRegex("^HD snap-[^ ]+ state=committed percent=100 items=5001 bytes=[0-9]+ "
+                          "ms=[0-9]+ created=1000000 memory=[0-9]+\r\n$"));
     }
     for (const std::uint32_t shards : {1u, 2u, 16u}) {
         SnapshotServer server(directory.path(), shards);
@@ -160,7 +87,8 @@ TEST(SnapshotTest, DeadlinesFlagsAndSeenCasSurvive) {
         server.save();
     }
     SnapshotServer server(directory.path(), 1);
-    const auto report = server.load(OnBrokenSnapshot::Refuse, 10);
+    SnapshotServer::seconds_passed = 10;
+    const auto report = server.load();
     ASSERT_TRUE(report && *report);
     EXPECT_EQ((*report)->items, 1u);
     EXPECT_EQ((*report)->expired, 1u);
@@ -215,7 +143,7 @@ TEST(SnapshotTest, WithoutADirectoryItSaysWhatToDo) {
     server.submit("list");
     EXPECT_EQ(server.reply(), "EN done\r\n");
     server.submit("eat");
-    EXPECT_EQ(server.reply(), "CLIENT_ERROR usage: snapshot save|list\r\n");
+    EXPECT_THAT(server.reply(), StartsWith("CLIENT_ERROR usage: snapshot save [name] | list |"));
 }
 
 TEST(SnapshotTest, ACancelledSaveLeavesNothingBehind) {
@@ -228,13 +156,224 @@ TEST(SnapshotTest, ACancelledSaveLeavesNothingBehind) {
         server.world.control.run_one();
         server.world.reactors[0].run_one();
     }
-    server.snapshots.cancel();
+    server.snapshots.stop();
     server.world.run_all();
     EXPECT_THAT(server.reply(), StartsWith("SERVER_ERROR snap-"));
     server.submit("list");
     EXPECT_THAT(server.reply(),
                 AllOf(HasSubstr(committed), ::testing::Not(HasSubstr("incomplete"))));
     EXPECT_EQ(server.world.pinned_bytes(), 0u);
+}
+
+TEST(SnapshotTest, AnAskerWhileOneIsSavedIsToldHowFarItIs) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path(), 4, {.codec = snapshot::Codec::None, .rate = 1u << 20});
+    for (int n = 0; n < 9000; ++n) server.world.set(std::to_string(n), std::string(1000, 'v'));
+    server.submit("save", 1);
+    server.run_all();
+    EXPECT_EQ(server.reply(1), "") << "what may be written is written";
+    server.submit("save other", 2);
+    server.world.control.advance(std::chrono::milliseconds(50));
+    EXPECT_THAT(server.reply(2),
+                ContainsRegex("^NS a snapshot is being saved: snap-[^ ]+, [0-9]+ percent\r\n$"));
+    EXPECT_THAT(server.ask("stat"), ContainsRegex("^HD snap-[^ ]+ state=saving percent=[0-9]+ "));
+    server.commands.stats({0, 3, 1});
+    EXPECT_THAT(server.reply(3),
+                AllOf(HasSubstr("STAT snapshot_saving 1\r\n"),
+                      ContainsRegex("STAT snapshot_memory_peak [1-9][0-9]{6,}\r\n")));
+}
+
+TEST(SnapshotTest, IsWrittenNoFasterThanToldTo) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path(), 4, {.codec = snapshot::Codec::None, .rate = 20u << 20});
+    for (int n = 0; n < 16'000; ++n) server.world.set(std::to_string(n), std::string(1000, 'v'));
+    server.submit("save");
+    server.run_all();
+    // A grant is a twentieth of the rate, 1 MiB; what a lane begins it writes.
+    int grants = 0;
+    for (; server.reply().empty(); ++grants) {
+        ASSERT_LT(grants, 1000);
+        server.world.control.advance(std::chrono::milliseconds(50));
+        server.run_all();
+    }
+    EXPECT_GE(grants, 8) << "16 MiB";
+    EXPECT_EQ(server.world.control.timers(), 0u);
+    EXPECT_EQ(server.world.pinned_bytes(), 0u);
+}
+
+TEST(SnapshotTest, IsSavedEverySoOften) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path(), 4, {.interval = std::chrono::seconds(60)});
+    server.world.set("a", "1");
+    server.snapshots.start_schedule();
+    server.run_all();
+    EXPECT_FALSE(server.snapshots.status());
+    for (std::uint64_t saves = 1; saves < 4; ++saves) {
+        server.world.control.advance(std::chrono::seconds(60));
+        server.run_all();
+        EXPECT_EQ(server.snapshots.counts().saves, saves);
+    }
+    server.obstacle = "not now";
+    server.world.control.advance(std::chrono::seconds(60));
+    server.run_all();
+    EXPECT_EQ(server.snapshots.counts().saves, 3u) << "the time after that it is tried again";
+    server.obstacle.clear();
+    server.world.control.advance(std::chrono::seconds(60));
+    server.run_all();
+    EXPECT_EQ(server.snapshots.counts().saves, 4u);
+}
+
+TEST(SnapshotTest, ANamedOneStaysUntilItIsDropped) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path());
+    server.world.set("a", "1");
+    const std::string named = name_of(server.ask("save before-upgrade"));
+    EXPECT_THAT(server.ask("save before-upgrade"), "EX " + named + "\r\n");
+    EXPECT_THAT(server.ask("drop before-upgrade"),
+                AllOf(StartsWith("NS "), HasSubstr("the next start loads")));
+    for (int n = 0; n < 4; ++n) server.save();
+    EXPECT_THAT(server.ask("stat before-upgrade"),
+                AllOf(StartsWith("HD " + named + " state=previous items=1 "),
+                      HasSubstr(" label=before-upgrade\r\n")));
+    EXPECT_EQ(server.catalog->list()->size(), 3u) << "two, and that one";
+    EXPECT_EQ(server.ask("drop before-upgrade"), "HD " + named + " state=dropped\r\n");
+    EXPECT_EQ(server.ask("stat before-upgrade"), "NF\r\n");
+    EXPECT_EQ(server.ask("drop before-upgrade"), "NF\r\n");
+    for (const char* name : {"save .hidden", "save a/b", "save snap-1", "save result-1"}) {
+        EXPECT_THAT(server.ask(name), StartsWith("CLIENT_ERROR a name has up to 64 ")) << name;
+    }
+}
+
+TEST(SnapshotTest, KeepsAsManyAsToldTo) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path(), 4, {.keep = 3});
+    server.world.set("a", "1");
+    for (int n = 0; n < 5; ++n) server.save();
+    EXPECT_EQ(server.catalog->list()->size(), 3u);
+}
+
+TEST(SnapshotTest, CodecAndLevelAreAsTold) {
+    const TemporaryDirectory directory;
+    std::uint64_t plain = 0;
+    for (const SnapshotSettings& settings :
+         {SnapshotSettings{.codec = snapshot::Codec::None},
+          SnapshotSettings{.codec = snapshot::Codec::Zstd, .level = 19}}) {
+        SnapshotServer server(directory.path(), 4, settings);
+        for (int n = 0; n < 1000; ++n) server.world.set(std::to_string(n), std::string(100, 'v'));
+        const std::string name = name_of(server.save());
+        const auto entry = server.catalog->find(name);
+        ASSERT_TRUE(entry);
+        EXPECT_EQ(entry->manifest.codec, settings.codec);
+        const std::uint64_t bytes = entry->manifest.totals().file_bytes;
+        if (plain == 0) {
+            plain = bytes;
+        } else {
+            EXPECT_LT(bytes, plain / 4);
+        }
+    }
+}
+
+TEST(SnapshotTest, AStoppedSaveIsNoFailure) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path(), 4, {.codec = snapshot::Codec::None, .rate = 1u << 20});
+    EXPECT_EQ(server.ask("stop"), "NF\r\n");
+    for (int n = 0; n < 9000; ++n) server.world.set(std::to_string(n), std::string(1000, 'v'));
+    server.submit("save", 1);
+    server.run_all();
+    server.submit("stop", 2);
+    EXPECT_THAT(server.reply(2), ContainsRegex("^HD snap-[^ ]+ state=stopping\r\n$"));
+    server.run_all();
+    EXPECT_THAT(server.reply(1), ContainsRegex("^SERVER_ERROR snap-[^ ]+: it was stopped\r\n$"));
+    EXPECT_THAT(server.ask("stat"), HasSubstr(" state=stopped "));
+    EXPECT_EQ(server.snapshots.counts().failures, 0u);
+    EXPECT_TRUE(server.catalog->list()->empty());
+    // At once, although the scan has not given back all it held.
+    server.submit("save", 1);
+    server.submit("stop", 2);
+    while (server.replier.replies[1].empty()) {
+        if (!server.world.control.run_one() && !server.world.workers.run_one()) {
+            server.world.reactors[0].run_one();
+            server.world.reactors[1].run_one();
+        }
+    }
+    EXPECT_THAT(server.reply(1), StartsWith("SERVER_ERROR "));
+    server.submit("save", 1);
+    EXPECT_EQ(server.reply(1), "") << "it is on its way";
+}
+
+TEST(SnapshotTest, AFailureIsShownUntilTheEnd) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path());
+    server.world.set("a", "1");
+    server.save();
+    const std::string path = directory.path();
+    std::filesystem::rename(path, path + ".gone");
+    EXPECT_THAT(server.ask("save"),
+                AllOf(StartsWith("SERVER_ERROR "), HasSubstr("check that the directory exists")));
+    std::filesystem::rename(path + ".gone", path);
+    server.save();
+    server.commands.stats({0, 1, 1});
+    EXPECT_THAT(
+        server.reply(),
+        AllOf(HasSubstr("STAT snapshot_saves 2\r\n"), HasSubstr("STAT snapshot_failures 1\r\n"),
+              HasSubstr("STAT snapshot_error cannot make directory"),
+              HasSubstr("STAT snapshot_error_at 1000000\r\n"),
+              HasSubstr("STAT snapshot_state committed\r\n"), HasSubstr("STAT snapshot_age ")));
+}
+
+TEST(SnapshotTest, VerifiesOnAWorker) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path());
+    EXPECT_EQ(server.ask("verify"), "NF\r\n");
+    for (int n = 0; n < 2000; ++n) server.world.set(std::to_string(n), std::to_string(n * 7919));
+    const std::string name = name_of(server.save());
+    EXPECT_THAT(
+        server.ask("verify"),
+        ContainsRegex("^HD " + name + " state=sound items=2000 bytes=[0-9]+ ms=[0-9]+\r\n$"));
+    server.submit("verify", 1);
+    server.submit("verify", 2);
+    EXPECT_EQ(server.reply(2), "NS a snapshot is being verified: " + name + "\r\n");
+    server.run_all();
+    EXPECT_THAT(server.reply(1), StartsWith("HD "));
+    damage(directory.path(), name);
+    EXPECT_THAT(server.ask(("verify " + name).c_str()),
+                AllOf(StartsWith("SERVER_ERROR "), HasSubstr(name + "/shard-")));
+}
+
+TEST(SnapshotTest, LoadsBesideWhatIsThere) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path());
+    EXPECT_EQ(server.ask("load"), "NF\r\n");
+    server.world.set("kept", "old");
+    server.world.set("gone", "old");
+    server.save();
+    server.world.set("kept", "new");
+    const store::HashedKey gone{"gone", base::hash_key("gone")};
+    {
+        const auto shard = server.world.shards.lock(server.world.shards.shard_of(gone.hash));
+        shard->erase(*shard->find(gone, SnapshotServer::now()));
+    }
+    EXPECT_THAT(server.ask("load"),
+                AllOf(ContainsRegex("^HD snap-[^ ]+ state=loaded percent=100 items=1 "),
+                      HasSubstr(" superseded=1 ")));
+    EXPECT_EQ(server.get("kept"), "new");
+    EXPECT_EQ(server.get("gone"), "old");
+    EXPECT_EQ(server.gate.mode(), LoadGate::Mode::Open);
+    EXPECT_EQ(server.gate.memory_bytes(), 0u);
+}
+
+TEST(SnapshotTest, ADamagedOneIsRefusedBeforeAnythingIsLoaded) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path());
+    for (int n = 0; n < 2000; ++n) server.world.set(std::to_string(n), std::to_string(n * 7919));
+    const std::string name = name_of(server.save());
+    damage(directory.path(), name);
+    for (std::uint32_t shard = 0; shard < 4; ++shard) {
+        server.world.shards.lock(shard)->flush_all(SnapshotServer::now(), SnapshotServer::now());
+    }
+    EXPECT_THAT(server.ask("load"), AllOf(StartsWith("SERVER_ERROR "), HasSubstr("shard-")));
+    EXPECT_EQ(server.get("7"), std::nullopt);
+    EXPECT_EQ(server.gate.mode(), LoadGate::Mode::Open);
 }
 
 TEST(LoaderTest, AnEmptyDirectoryLoadsNothing) {
@@ -285,6 +424,170 @@ TEST(LoaderTest, TheOneBeforeIsUsedWhenToldTo) {
     damage(directory.path(), first);
     SnapshotServer server(directory.path());
     EXPECT_FALSE(server.load(OnBrokenSnapshot::Previous));
+}
+
+TEST(LoaderTest, KeepsWhatWasHitWhereThereIsNoRoomForAll) {
+    const TemporaryDirectory directory;
+    constexpr int kItems = 60'000;
+    {
+        SnapshotServer server(directory.path(), 4);
+        for (int n = 0; n < kItems; ++n) {
+            const std::string key = "key:" + std::to_string(n);
+            // One in ten was hit before its last move: what eviction would keep.
+            server.put({.key = key, .hit = n % 10 == 0}, std::string(500, 'v'));
+        }
+        server.save();
+    }
+    SnapshotServer server(directory.path(), 4, {}, 16u << 20);
+    const auto report = server.load();
+    ASSERT_TRUE(report && *report) << report.error();
+    EXPECT_GT((*report)->surplus, 10'000u) << "not read at all";
+    int hit = 0;
+    int young = 0;
+    int old = 0;
+    for (int n = 0; n < kItems; ++n) {
+        if (!server.get("key:" + std::to_string(n))) continue;
+        if (n % 10 == 0) {
+            ++hit;
+        } else {
+            ++(n < kItems / 2 ? old : young);
+        }
+    }
+    EXPECT_EQ(hit, kItems / 10);
+    EXPECT_GT(young, kItems / 5);
+    EXPECT_EQ(old, 0);
+}
+
+TEST(LoaderTest, WithoutEvictionWhatIsStoredIsWhatIsMostWorthKeeping) {
+    const TemporaryDirectory directory;
+    {
+        SnapshotServer server(directory.path(), 4);
+        for (int n = 0; n < 60'000; ++n) {
+            server.put({.key = "key:" + std::to_string(n), .hit = n % 10 == 0},
+                       std::string(500, 'v'));
+        }
+        server.save();
+    }
+    store::ShardSet shards({.memory_limit = 16u << 20, .shards = 4, .evict = false});
+    const auto catalog = open_catalog(directory.path());
+    const auto report =
+        load_snapshot(shards, *catalog, {.evict = false, .clock = SnapshotServer::now});
+    ASSERT_TRUE(report && *report);
+    EXPECT_EQ((*report)->not_stored, 0u) << "refused would be the best ones";
+    EXPECT_GT((*report)->items, 20'000u);
+}
+
+TEST(LoaderTest, AClockThatWentBackIsNoticed) {
+    const TemporaryDirectory directory;
+    {
+        SnapshotServer server(directory.path());
+        SnapshotServer::seconds_passed = 500;
+        server.world.set("a", "1", SnapshotServer::now() + 10);
+        server.save();
+    }
+    SnapshotServer server(directory.path());
+    const auto report = server.load();
+    ASSERT_TRUE(report && *report);
+    EXPECT_EQ((*report)->clock_back_s, 500u);
+    EXPECT_EQ(server.get("a"), "1") << "deadlines stay as they are";
+}
+
+TEST(LoaderTest, LargeValuesComeBackWhole) {
+    const TemporaryDirectory directory;
+    std::string large(9u << 20, '\0');
+    for (std::size_t at = 0; at < large.size(); ++at) large[at] = static_cast<char>(at % 251);
+    {
+        SnapshotServer server(directory.path());
+        server.world.set("large", large, ManualWorld::kNow + 100);
+        server.world.set("expired", large, ManualWorld::kNow + 10);
+        server.save();
+    }
+    SnapshotServer server(directory.path(), 1);
+    SnapshotServer::seconds_passed = 10;
+    const auto report = server.load();
+    ASSERT_TRUE(report && *report);
+    EXPECT_EQ((*report)->expired, 1u);
+    EXPECT_TRUE(server.get("large") == large);
+    EXPECT_EQ(server.get("expired"), std::nullopt);
+}
+
+/// The start of a server that serves while it loads.
+class LoadBesideClientsTest : public ::testing::Test {
+ protected:
+    LoadBesideClientsTest() {
+        {
+            SnapshotServer server(directory_.path());
+            for (int n = 0; n < 1000; ++n) server.world.set("key:" + std::to_string(n), "old");
+            server.save();
+        }
+        server_ = std::make_unique<SnapshotServer>(directory_.path());
+        EXPECT_TRUE(server_->loader.prepare(true));
+        EXPECT_EQ(server_->gate.mode(), LoadGate::Mode::Watch);
+        EXPECT_TRUE(server_->loader.incomplete());
+    }
+    void load() {
+        server_->loader.start([this](const LoadStatus& status) { status_ = status; });
+        server_->run_all();
+        EXPECT_EQ(status_.state, LoadStatus::State::Loaded);
+        EXPECT_FALSE(server_->loader.incomplete());
+        EXPECT_EQ(server_->gate.mode(), LoadGate::Mode::Open);
+    }
+
+    const TemporaryDirectory directory_;
+    std::unique_ptr<SnapshotServer> server_;
+    LoadStatus status_;
+};
+
+TEST_F(LoadBesideClientsTest, WhatClientsHaveStoredOrRemovedStaysAsItIs) {
+    server_->world.set("key:1", "new");
+    server_->gate.note_change(base::hash_key("key:1"));
+    server_->gate.note_change(base::hash_key("key:2"));  // deleted
+    load();
+    EXPECT_EQ(server_->get("key:1"), "new");
+    EXPECT_EQ(server_->get("key:2"), std::nullopt);
+    EXPECT_EQ(server_->get("key:3"), "old");
+    EXPECT_EQ(status_.report.superseded, 2u);
+    EXPECT_EQ(status_.report.items, 998u);
+}
+
+TEST_F(LoadBesideClientsTest, WhatIsFlushedIsNotLoaded) {
+    server_->gate.note_flush(SnapshotServer::now() + 100, SnapshotServer::now());
+    EXPECT_FALSE(server_->gate.flushed(SnapshotServer::now()));
+    server_->gate.note_flush(SnapshotServer::now(), SnapshotServer::now());
+    server_->gate.note_flush(SnapshotServer::now() + 100, SnapshotServer::now());
+    load();
+    EXPECT_EQ(status_.report.superseded, 1000u);
+}
+
+TEST_F(LoadBesideClientsTest, SavingWaitsForIt) {
+    server_->obstacle = "still being loaded";
+    EXPECT_EQ(server_->ask("save"), "NS still being loaded\r\n");
+    EXPECT_THAT(server_->ask("stop"), StartsWith("NS "));
+    load();
+}
+
+TEST(LoaderTest, ABrokenStartIsKnownBeforeAnythingIsServedOrFailsInTheEnd) {
+    const TemporaryDirectory directory;
+    std::string name;
+    {
+        SnapshotServer server(directory.path());
+        for (int n = 0; n < 2000; ++n)
+            server.world.set(std::to_string(n), std::to_string(n * 7919));
+        name = name_of(server.save());
+    }
+    damage(directory.path(), name);
+    SnapshotServer server(directory.path());
+    ASSERT_TRUE(server.loader.prepare(false)) << "the manifest is sound";
+    EXPECT_EQ(server.gate.mode(), LoadGate::Mode::Refuse);
+    LoadStatus status;
+    server.loader.start([&](const LoadStatus& end) { status = end; });
+    server.run_all();
+    EXPECT_EQ(status.state, LoadStatus::State::Failed);
+    EXPECT_THAT(status.reason, HasSubstr("shard-"));
+    EXPECT_TRUE(server.loader.incomplete());
+    EXPECT_EQ(server.gate.mode(), LoadGate::Mode::Refuse) << "half of it is nobody's business";
+    std::filesystem::remove(directory.path() + "/" + name + "/shard-0000");
+    EXPECT_FALSE(server.loader.prepare(false));
 }
 
 TEST(LoaderTest, StartsEmptyWhenToldTo) {

@@ -53,6 +53,7 @@ TEST(BinaryReplyTest, ErrorsHaveATextAsBody) {
         {BinaryStatus::AuthContinue, 0x21, ""},
         {BinaryStatus::UnknownCommand, 0x81, "Unknown command"},
         {BinaryStatus::NoMemory, 0x82, "Out of memory"},
+        {BinaryStatus::TemporaryFailure, 0x86, "Temporary failure"},
     };
     for (const auto& test : cases) {
         Packet expected = reply(0x11);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <stdexcept>
+#include <utility>
 
 namespace shardmill::testing {
 
@@ -43,8 +44,10 @@ class MemoryFile final : public uring::File {
         return {};
     }
     FileResult<void> sync_data() override { return sync(); }
+    std::unique_ptr<uring::WriteQueue> write_queue(unsigned slots) override;
 
  protected:
+    friend class MemoryWriteQueue;
     FileResult<std::size_t> write_some_at(std::uint64_t offset,
                                           std::span<const char> bytes) override {
         const std::lock_guard lock(fs_.mutex_);
@@ -69,6 +72,39 @@ class MemoryFile final : public uring::File {
     MemoryFileSystem& fs_;
     const MemoryFileSystem::NodePtr node_;
 };
+
+/// Nothing is written before somebody waits, and then what came last is written first.
+class MemoryWriteQueue final : public uring::WriteQueue {
+ public:
+    MemoryWriteQueue(MemoryFile& file, unsigned slots)
+        : WriteQueue(file.path(), slots), file_(file), results_(slots) {}
+
+ protected:
+    void begin(unsigned slot, std::uint64_t offset, std::span<const char> bytes) override {
+        begun_.push_back({slot, offset, bytes});
+    }
+    FileResult<std::size_t> end(unsigned slot) override {
+        for (; !begun_.empty(); begun_.pop_back()) {
+            const Begun& last = begun_.back();
+            results_[last.slot] = file_.write_some_at(last.offset, last.bytes);
+        }
+        return std::exchange(results_[slot], std::size_t{0});
+    }
+
+ private:
+    struct Begun {
+        unsigned slot;
+        std::uint64_t offset;
+        std::span<const char> bytes;
+    };
+    MemoryFile& file_;
+    std::vector<Begun> begun_;
+    std::vector<FileResult<std::size_t>> results_;
+};
+
+std::unique_ptr<uring::WriteQueue> MemoryFile::write_queue(unsigned slots) {
+    return std::make_unique<MemoryWriteQueue>(*this, slots);
+}
 
 MemoryFileSystem::NodePtr MemoryFileSystem::Place::node() const {
     if (directory == nullptr) return nullptr;

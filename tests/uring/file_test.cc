@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 namespace shardmill::uring {
 namespace {
@@ -122,6 +123,52 @@ TEST_F(FileTest, MixesLargeAlignedWritesWithOthers) {
     EXPECT_TRUE(read_back("a") == expected);
 }
 
+/// Memory as direct writes need it.
+std::unique_ptr<char, decltype(&std::free)> aligned(std::size_t bytes) {
+    return {static_cast<char*>(std::aligned_alloc(4096, bytes)), &std::free};
+}
+
+TEST_F(FileTest, WritesSeveralPiecesAtATimeFromSeveralThreads) {
+    constexpr std::size_t kPiece = 512u << 10;
+    constexpr unsigned kSlots = 4;
+    const auto memory = aligned(kPiece * kSlots);
+    const auto file = create("a");
+    const auto queue = file->write_queue(kSlots);
+    ASSERT_TRUE(queue->wait(0)) << "free";
+    std::string expected;
+    for (unsigned n = 0; n < 24; ++n) {
+        // A thread that is gone has left its writes on their way.
+        std::thread([&] {
+            const unsigned slot = n % kSlots;
+            ASSERT_TRUE(queue->wait(slot));
+            char* const piece = memory.get() + slot * kPiece;
+            // The last one is no multiple of anything.
+            const std::size_t bytes = n == 23 ? 12'345 : kPiece;
+            for (std::size_t i = 0; i < bytes; ++i) piece[i] = static_cast<char>(i * 31 % 251 + n);
+            queue->start(slot, expected.size(), {piece, bytes});
+            expected.append(piece, bytes);
+        }).join();
+    }
+    for (unsigned slot = 0; slot < kSlots; ++slot) ASSERT_TRUE(queue->wait(slot));
+    ASSERT_TRUE(file->sync());
+    std::string back(expected.size() + 1, '\0');
+    EXPECT_EQ(*file->read_at(0, back), expected.size());
+    back.pop_back();
+    EXPECT_TRUE(back == expected);
+}
+
+TEST_F(FileTest, AQueueThatIsGivenUpWaitsForWhatIsOnItsWay) {
+    const auto memory = aligned(4u << 20);
+    std::fill_n(memory.get(), 4u << 20, 'x');
+    const auto file = create("a");
+    {
+        const auto queue = file->write_queue(2);
+        queue->start(0, 0, {memory.get(), 2u << 20});
+        queue->start(1, 2u << 20, {memory.get() + (2u << 20), 2u << 20});
+    }
+    EXPECT_TRUE(read_back("a") == std::string(4u << 20, 'x'));
+}
+
 TEST_F(FileTest, CreatesOnlyWhatIsNotThereAndOpensOnlyWhatIs) {
     create("a");
     EXPECT_EQ(fs_.create(path("a")).error().code, EEXIST);
@@ -225,6 +272,48 @@ TEST_F(FileTest, ASpentFileSizeLimitIsAnError) {
     EXPECT_EQ(status, 0);
 }
 
+TEST_F(FileTest, AQueueTellsOfTheWriteThatFailedAndGoesOn) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::signal(SIGXFSZ, SIG_IGN);
+        const rlimit limit{.rlim_cur = 1u << 20, .rlim_max = 1u << 20};
+        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(2);
+        const auto file = fs_.create(path("a"));
+        const auto memory = aligned(1u << 20);
+        const auto queue = (*file)->write_queue(2);
+        queue->start(0, 512u << 10, {memory.get(), 1u << 20});  // half of it fits
+        queue->start(1, 0, {memory.get(), 512u << 10});
+        const auto failed = queue->wait(0);
+        const bool right = !failed && failed.error().code == EFBIG && queue->wait(1) &&
+                           queue->wait(0) && *(*file)->size() == 1u << 20;
+        ::_exit(right ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(FileTest, WithoutARingAQueueWritesOneAfterTheOther) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto file = fs_.create(path("a"));
+        const int used = ::dup(0);  // no more descriptors: no ring
+        const rlimit limit{.rlim_cur = static_cast<rlim_t>(used),
+                           .rlim_max = static_cast<rlim_t>(used)};
+        ::close(used);
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::_exit(2);
+        const auto queue = (*file)->write_queue(2);
+        queue->start(0, 0, std::string_view("0123"));
+        queue->start(1, 4, std::string_view("45"));
+        const bool right = queue->wait(0) && queue->wait(1) && *(*file)->size() == 6;
+        ::_exit(right ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(read_back("a"), "012345");
+}
+
 TEST_F(FileTest, AFileOpenedForReadingCannotBeWritten) {
     create("a");
     const auto file = fs_.open(path("a"));
@@ -267,10 +356,23 @@ TEST(ShortTransferTest, AreMadeWhole) {
     EXPECT_EQ(std::string_view(out.data(), 6), "89abcd");
 }
 
+TEST(ShortTransferTest, AreMadeWholeInAQueueToo) {
+    ShortFile file;
+    const auto queue = file.write_queue(2);
+    queue->start(0, 0, std::string_view("0123456789"));
+    queue->start(1, 10, std::string_view("abcd"));
+    ASSERT_TRUE(queue->wait(0));
+    ASSERT_TRUE(queue->wait(1));
+    EXPECT_EQ(file.bytes, "0123456789abcd");
+}
+
 TEST(ShortTransferTest, AWriteThatNeverMovesIsAnError) {
     ShortFile file;
     file.step = 0;
     EXPECT_EQ(file.append(std::string_view("x")).error().code, EIO);
+    const auto queue = file.write_queue(1);
+    queue->start(0, 0, std::string_view("x"));
+    EXPECT_EQ(queue->wait(0).error().code, EIO);
 }
 
 }  // namespace
