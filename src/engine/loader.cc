@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/item_filler.h"
 #include "snapshot/reader.h"
+#include "snapshot/side_by_side.h"
 
 namespace shardmill::engine {
 namespace {
@@ -76,56 +77,6 @@ double surplus_share(const snapshot::Totals& totals, const store::ShardSet& shar
     return needed <= room ? 0 : 1 - room / needed;
 }
 
-/// Reads some of the files side by side, so that all are at the same place in the order of eviction
-/// at any time.
-class SideBySide {
- public:
-    SideBySide(const snapshot::SnapshotReader& reader, double surplus, LoadProgress& progress)
-        : reader_(reader), surplus_(surplus), progress_(progress) {}
-
-    snapshot::Result<void> open(std::uint32_t number) {
-        auto visit = reader_.visit(number);
-        if (!visit) return std::unexpected(std::move(visit.error()));
-        const auto items = static_cast<double>(reader_.manifest().files[number].totals.items);
-        for (auto left = static_cast<std::uint64_t>(items * surplus_); !visit->at_end();) {
-            const std::uint64_t before = visit->items_passed();
-            const auto skipped = visit->skip(left);
-            if (!skipped) return std::unexpected(skipped.error());
-            if (!*skipped) break;
-            left -= visit->items_passed() - before;
-            progress_.surplus += visit->items_passed() - before;
-        }
-        files_.push_back({std::move(*visit), items});
-        return {};
-    }
-
-    bool empty() const noexcept { return files_.empty(); }
-
-    /// One block of the file that is furthest behind.
-    snapshot::Result<void> step(const snapshot::BlockVisitor& visitor) {
-        const auto furthest = std::ranges::min_element(files_, {}, &File::share_passed);
-        if (furthest->visit.at_end()) {
-            auto finished = furthest->visit.finish();
-            files_.erase(furthest);
-            return finished;
-        }
-        return furthest->visit.next(visitor);
-    }
-
- private:
-    struct File {
-        snapshot::FileVisit visit;
-        double items;
-        double share_passed() const noexcept {
-            return items == 0 ? 1 : static_cast<double>(visit.items_passed()) / items;
-        }
-    };
-    const snapshot::SnapshotReader& reader_;
-    const double surplus_;
-    LoadProgress& progress_;
-    std::vector<File> files_;
-};
-
 /// Every `threads`th file from `first` on.
 snapshot::Result<void> load_files(const snapshot::SnapshotReader& reader, std::uint32_t first,
                                   std::uint32_t threads, const LoadOptions& options, double surplus,
@@ -135,12 +86,14 @@ snapshot::Result<void> load_files(const snapshot::SnapshotReader& reader, std::u
         filler.store(items, options.clock());
         return !failed && !progress.stop;
     };
-    SideBySide files(reader, surplus, progress);
+    snapshot::SideBySide files(reader);
     for (std::uint32_t next = first;;) {
         if (files.empty()) {
             // Together, so that none is ahead of the others.
             for (std::uint32_t n = 0; n < kFilesSideBySide && next < reader.files(); ++n) {
-                if (auto opened = files.open(next); !opened) return opened;
+                const auto left_out = files.add(next, surplus);
+                if (!left_out) return std::unexpected(left_out.error());
+                progress.surplus += *left_out;
                 next += threads;
             }
             if (files.empty()) return {};

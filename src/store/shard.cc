@@ -249,19 +249,16 @@ void Shard::overwrite(const NewItem& item, const Handle& existing, std::uint32_t
 }
 
 /// A new version stays in the kind of queue that the item has earned; a key that comes back soon
-/// after it was evicted starts in main, as does an item that was hit before it was saved.
+/// after it was evicted starts in main, and so does what was hit before it was saved.
 QueueId Shard::new_queue(const NewItem& item, std::uint32_t bytes,
                          const Handle* existing) noexcept {
-    QueueKind kind = QueueKind::Small;
-    if (existing != nullptr) {
-        kind = meta(existing->segment).queue.kind();
-    } else if ((item.header_bits & ItemHeader::kHit) != 0) {
-        kind = QueueKind::Main;
-    } else if (ghost_.take(item.key.hash)) {
-        kind = QueueKind::Main;
+    if (existing != nullptr) return {lane_of(bytes), meta(existing->segment).queue.kind()};
+    bool earned = (item.header_bits & ItemHeader::kHit) != 0;
+    if (!earned && ghost_.take(item.key.hash)) {
+        earned = true;
         ++stats_.ghost_hits;
     }
-    return {lane_of(bytes), kind};
+    return {lane_of(bytes), earned ? QueueKind::Main : QueueKind::Small};
 }
 
 std::expected<Handle, StoreError> Shard::put(const NewItem& item, const Handle* existing,

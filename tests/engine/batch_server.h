@@ -51,12 +51,15 @@ class BatchServer {
                 .results_memory = results_memory,
                 .clock = now}),
           batch_(jobs, results_, registry_, replier_),
+          loader_({.shards = &world.shards, .catalog = catalog_.get(), .gate = &gate_}),
           snapshots_({.scans = &scans_,
+                      .shards = &world.shards,
+                      .control = &world.control,
+                      .workers = &world.workers,
                       .catalog = catalog_.get(),
-                      .shards = 4,
                       .facts = {},
                       .clock = now}),
-          snapshot_commands_(snapshots_, replier_) {
+          snapshot_commands_(snapshots_, loader_, replier_) {
         service_.connect({.control = &world.control,
                           .jobs = &jobs,
                           .batch = &batch_,
@@ -151,6 +154,8 @@ class BatchServer {
 
  private:
     BatchCommands batch_;
+    LoadGate gate_;
+    ContentsLoader loader_;
     SnapshotManager snapshots_;
     SnapshotCommands snapshot_commands_;
     ControlService service_;

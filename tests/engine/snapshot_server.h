@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -128,5 +130,25 @@ class SnapshotServer {
     SnapshotManager snapshots;
     SnapshotCommands commands;
 };
+
+/// Spoils one byte in the middle of a snapshot's largest file.
+inline void damage(const std::string& directory, const std::string& name) {
+    std::filesystem::path largest;
+    for (const auto& file : std::filesystem::directory_iterator(directory + "/" + name)) {
+        if (file.path().filename() == "MANIFEST") continue;
+        if (largest.empty() || file.file_size() > std::filesystem::file_size(largest))
+            largest = file.path();
+    }
+    std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(largest) / 2);
+    file.seekg(middle);
+    const char byte = static_cast<char>(file.get() ^ 0x55);
+    file.seekp(middle);
+    file.put(byte);
+}
+
+inline std::string name_of(const std::string& reply) {
+    return reply.substr(3, reply.find(' ', 3) - 3);
+}
 
 }  // namespace shardmill::engine

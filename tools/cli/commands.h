@@ -88,6 +88,23 @@ struct BatchExportOptions {
 /// Streams all rows, page by page.
 int run_batch_export(const Common& common, const BatchExportOptions& options);
 
+/// A directory of snapshots is worked on without a server.
+struct SnapshotFilesOptions {
+    std::string directory;
+    std::string name;  // of a directory in it, or a label; empty: the committed one
+    // convert
+    std::string to;           // another directory; made if it is not there
+    std::uint32_t files = 0;  // shard files to write; 0: as many as there are
+    std::string codec = "zstd";
+    int level = 1;
+};
+/// Reads all of a snapshot, or of all of them without a name, and checks it.
+int run_snapshot_verify(const Common& common, const SnapshotFilesOptions& options);
+/// Prints its items, one JSON object a line.
+int run_snapshot_dump(const SnapshotFilesOptions& options);
+/// Writes it again, as the committed one of another directory.
+int run_snapshot_convert(const Common& common, const SnapshotFilesOptions& options);
+
 /// `line` is sent as it is; the reply is printed. For the short commands of `batch` and `snapshot`.
 /// `patience`: how long the reply may take; 0: for ever.
 int run_command(const Common& common, const std::string& line, std::chrono::milliseconds patience);

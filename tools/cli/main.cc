@@ -28,6 +28,7 @@ struct Plan {
     BatchGetOptions batch_get;
     BatchPlanOptions batch_plan;
     BatchExportOptions batch_export;
+    SnapshotFilesOptions snapshot_files;
     std::function<int()> action;
 };
 
@@ -86,12 +87,15 @@ void add_load_command(CLI::App& app, Plan& plan) {
         [&plan] { plan.action = [&plan] { return run_load(plan.common, plan.load); }; });
 }
 
-/// A command that is sent as it is, with a word after it where `argument` names one.
+/// A command that is sent as it is, with a word after it where `argument` names one; in brackets it
+/// may be left out.
 void add_plain(CLI::App& parent, Plan& plan, const std::string& name, const std::string& argument,
                const std::string& description, milliseconds patience) {
     CLI::App* command = add_command(parent, plan, name, description);
     auto words = std::make_shared<std::vector<std::string>>();
-    if (!argument.empty()) {
+    if (argument.starts_with('[')) {
+        command->add_option(argument.substr(1, argument.size() - 2), *words)->expected(0, 1);
+    } else if (!argument.empty()) {
         command->add_option(argument, *words)->required()->expected(1);
     }
     const std::string line = parent.get_name() + " " + name;
@@ -165,12 +169,63 @@ void add_batch_commands(CLI::App& app, Plan& plan) {
     add_plain(*batch, plan, "kernels", "", "Print the kernels the server has", kShortPatience);
 }
 
+/// A command about one snapshot: of the server, or with --dir of a directory.
+void add_snapshot_verify(CLI::App& snapshot, Plan& plan) {
+    SnapshotFilesOptions& files = plan.snapshot_files;
+    CLI::App* command = add_command(snapshot, plan, "verify", "Read a whole snapshot and check it");
+    command->add_option("name", files.name, "default: the committed one; with --dir: all of them");
+    command->add_option("--dir", files.directory, "a directory of snapshots; no server is asked");
+    command->callback([&plan] {
+        plan.action = [&plan] {
+            const SnapshotFilesOptions& options = plan.snapshot_files;
+            if (!options.directory.empty()) return run_snapshot_verify(plan.common, options);
+            const std::string space = options.name.empty() ? "" : " ";
+            return run_command(plan.common, "snapshot verify" + space + options.name, kForEver);
+        };
+    });
+}
+
+void add_snapshot_files(CLI::App& snapshot, Plan& plan) {
+    SnapshotFilesOptions& files = plan.snapshot_files;
+    CLI::App* command = add_command(snapshot, plan, "dump",
+                                    "Print the items of a snapshot, one JSON object a line");
+    command->add_option("name", files.name, "default: the committed one");
+    command->add_option("--dir", files.directory, "the directory of snapshots")->required();
+    command->callback(
+        [&plan] { plan.action = [&plan] { return run_snapshot_dump(plan.snapshot_files); }; });
+
+    command = add_command(snapshot, plan, "convert",
+                          "Write a snapshot again, as the committed one of another directory");
+    command->add_option("name", files.name, "default: the committed one");
+    command->add_option("--dir", files.directory, "the directory of snapshots")->required();
+    command->add_option("--to", files.to, "the other directory")->required();
+    command->add_option("--files", files.files, "shard files to write; default: as many as it has")
+        ->check(CLI::Range(1, 256));
+    command->add_option("--codec", files.codec, "none or zstd")
+        ->check(CLI::IsMember({"none", "zstd"}))
+        ->capture_default_str();
+    command->add_option("--level", files.level, "of zstd")
+        ->check(CLI::Range(1, 19))
+        ->capture_default_str();
+    command->callback([&plan] {
+        plan.action = [&plan] { return run_snapshot_convert(plan.common, plan.snapshot_files); };
+    });
+}
+
 void add_snapshot_commands(CLI::App& app, Plan& plan) {
     CLI::App* snapshot = app.add_subcommand("snapshot", "Snapshots of the server's contents");
     snapshot->require_subcommand(1);
-    add_plain(*snapshot, plan, "save", "", "Write a snapshot and wait until it is committed",
+    add_plain(*snapshot, plan, "save", "[name]", "Write a snapshot and wait until it is committed",
               kForEver);
-    add_plain(*snapshot, plan, "list", "", "Print the committed snapshots", kShortPatience);
+    add_plain(*snapshot, plan, "list", "", "Print the snapshots the server has", kShortPatience);
+    add_plain(*snapshot, plan, "stat", "[name]",
+              "Print what is being saved or loaded, or a snapshot", kShortPatience);
+    add_plain(*snapshot, plan, "stop", "", "Give up what is being saved", kShortPatience);
+    add_plain(*snapshot, plan, "drop", "name", "Remove a snapshot", kShortPatience);
+    add_plain(*snapshot, plan, "load", "[name]", "Load a snapshot beside what the server has",
+              kForEver);
+    add_snapshot_verify(*snapshot, plan);
+    add_snapshot_files(*snapshot, plan);
 }
 
 int run(int argc, char** argv) {
