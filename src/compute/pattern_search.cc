@@ -45,21 +45,27 @@ PatternSearch::PatternSearch(const std::string& pattern)
     const bool usable = parts.size() <= kPartsMax && std::ranges::all_of(parts, is_literal);
     if (!usable) return;
     for (std::string& part : parts) parts_.emplace_back(std::move(part), ByteSearch::Case::Fold);
+    for (std::size_t set = 0; set < std::size_t{1} << parts_.size(); ++set) {
+        std::vector<int> found;
+        for (std::size_t part = 0; part < parts_.size(); ++part) {
+            if ((set >> part & 1) != 0) found.push_back(static_cast<int>(part));
+        }
+        std::vector<int> patterns;
+        pattern_->AllPotentials(found, &patterns);
+        enough_.push_back(!patterns.empty());
+    }
 }
 
 PatternSearch::~PatternSearch() = default;
 
 bool PatternSearch::possible(std::string_view text) const {
-    if (parts_.empty()) return true;
-    std::vector<int> found;
+    std::size_t found = enough_.size() - 1;  // or not looked for yet
     for (std::size_t part = 0; part < parts_.size(); ++part) {
-        if (parts_[part].find(text) != std::string_view::npos)
-            found.push_back(static_cast<int>(part));
+        if (parts_[part].find(text) != std::string_view::npos) continue;
+        found &= ~(std::size_t{1} << part);
+        if (!enough_[found]) return false;
     }
-    if (found.empty() || found.size() == parts_.size()) return !found.empty();
-    std::vector<int> patterns;
-    pattern_->AllPotentials(found, &patterns);
-    return !patterns.empty();
+    return true;
 }
 
 bool PatternSearch::matches(std::string_view text) const {

@@ -38,6 +38,7 @@ class PatternSearch {
     std::unique_ptr<re2::FilteredRE2> pattern_;
     std::optional<ByteSearch> literal_;  // the whole pattern, if it is nothing but a string
     std::vector<ByteSearch> parts_;      // of which a match needs some; empty: not known
+    std::vector<bool> enough_;           // for every set of them, as bits: whether it may match
 };
 
 }  // namespace shardmill::compute
