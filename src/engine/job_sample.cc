@@ -19,28 +19,31 @@ constexpr std::uint64_t kLaneNs = 100'000'000;  // CPU time of one lane
 class JobSample::Lane final : public ScanLane {
  public:
     Lane(JobSample& sample, compute::Partial partial)
-        : sample_(sample), partial_(std::move(partial)), began_ns_(base::thread_cpu_ns()) {}
+        : sample_(sample), partial_(std::move(partial)) {}
 
     ScanResult map(const store::PinnedSegment& segment, std::uint32_t now,
                    const std::atomic<bool>& stop) override {
         store::SegmentCursor cursor;
+        // A lane is not always on the same thread.
+        const std::uint64_t began = base::thread_cpu_ns();
         bool end = false;
-        while (!end && base::thread_cpu_ns() - began_ns_ < kLaneNs) {
+        while (!end && cpu_ns_ + base::thread_cpu_ns() - began < kLaneNs) {
             const auto mapped = partial_.map_some(segment, now, stop, cursor, kItemsAtOnce);
             if (!mapped) return std::unexpected(mapped.error().message);
             end = *mapped;
             partial_.take_picked();
         }
+        cpu_ns_ += base::thread_cpu_ns() - began;
         // The first segment is for code, tables and groups to get warm.
         if (std::exchange(warm_, true)) return {};
         warm_items_ = partial_.counters().scanned;
-        warm_ns_ = base::thread_cpu_ns() - began_ns_;
+        warm_ns_ = cpu_ns_;
         return {};
     }
 
     ScanResult finish() override {
         std::uint64_t items = partial_.counters().scanned;
-        std::uint64_t cpu_ns = base::thread_cpu_ns() - began_ns_;
+        std::uint64_t cpu_ns = cpu_ns_;
         if (items > 2 * warm_items_) {
             items -= warm_items_;
             cpu_ns -= warm_ns_;
@@ -62,7 +65,7 @@ class JobSample::Lane final : public ScanLane {
  private:
     JobSample& sample_;
     compute::Partial partial_;
-    const std::uint64_t began_ns_;
+    std::uint64_t cpu_ns_ = 0;
     bool warm_ = false;
     std::uint64_t warm_items_ = 0;
     std::uint64_t warm_ns_ = 0;
