@@ -87,6 +87,14 @@ const Log& json_log() {
     return log;
 }
 
+/// A number below 100,000 in each value.
+const Log& number_log() {
+    static const Log log = make_log(1'000'000, [](std::size_t item) {
+        return std::to_string(std::mt19937_64(item)() % 100'000);
+    });
+    return log;
+}
+
 void run(benchmark::State& state, const Log& log, const char* pipeline) {
     const compute::Registry registry = compute::Registry::with_builtins();
     const auto program = compute::compile(pipeline, registry);
@@ -156,6 +164,17 @@ BENCHMARK_CAPTURE(run, where_size, plain_log(), "where:size>99&flags=0|agg:count
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, prefix, plain_log(), "prefix:key:0000|agg:count")
     ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, prefix_no_match, plain_log(), "prefix:none:|agg:count")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, regex_on_key, plain_log(), "re:9$|agg:count")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, sample, plain_log(), "sample:0.01|agg:count")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, groups_100k, number_log(), "by:value|agg:count,sum(value)")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, quantiles, number_log(), "agg:p50(value),p99(value)")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, hll, number_log(), "agg:hll(value)")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, by_time, number_log(), "by:time(value,1h)|agg:count")
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, by_size_bucket, plain_log(), "by:bucket(size,64)|agg:count")
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, json_group, json_log(),
@@ -165,6 +184,10 @@ BENCHMARK_CAPTURE(run, json_last_field, json_log(), "by:bucket(size,1000)|agg:ma
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, topk, json_log(), "topk:10,$.amount")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, wordcount, text_log(), "wordcount")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, regex_no_match, text_log(), "where:value~'word99999[0-9]'|agg:count")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, regex_match, text_log(), "where:value~'word1[0-9]* word2'|agg:count")
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, field_of_text, text_log(), "agg:count(text(\\s,100))")
     ->Unit(benchmark::kMillisecond);
 

@@ -14,6 +14,10 @@ namespace {
 constexpr std::string_view kEverything = "*";
 
 void append_part(std::string& key, std::string_view part) {
+    if (part.find_first_of("\t\\") == std::string_view::npos) {
+        key += part;
+        return;
+    }
     for (const char byte : part) {
         if (byte == '\t') {
             key += "\\t";
@@ -68,6 +72,7 @@ Status GroupReducer::map_grouped(const Block& block) {
     }
     std::array<char*, kBlockItems> records;
     for (std::uint32_t index = 0; index < block.count; ++index) {
+        if ((records[index] = recall(index)) != nullptr) continue;
         std::string_view key;
         if (!key_of(index, key)) {
             return std::unexpected(
@@ -76,11 +81,33 @@ Status GroupReducer::map_grouped(const Block& block) {
         }
         records[index] = table_.find_or_insert(key);
         if (records[index] == nullptr) return bound();
+        remember(index, records[index]);
     }
     for (const auto& accumulator : plan_.accumulators) {
         if (!accumulator->update(block, Records(records.data()), table_.arena())) return bound();
     }
     return {};
+}
+
+GroupReducer::Remembered* GroupReducer::memory_of(std::uint32_t index) noexcept {
+    const Value& value = group_columns_.front()[index];
+    if (group_columns_.size() > 1 || kernel::has_bytes(value)) return nullptr;
+    constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15u;
+    return &remembered_[(value.unsigned_integer * kGolden >> 32) % remembered_.size()];
+}
+
+char* GroupReducer::recall(std::uint32_t index) noexcept {
+    const Remembered* const memory = memory_of(index);
+    if (memory == nullptr || memory->record == nullptr) return nullptr;
+    const Value& value = group_columns_.front()[index];
+    const bool same = memory->value.kind == value.kind &&
+                      memory->value.unsigned_integer == value.unsigned_integer;
+    return same ? memory->record : nullptr;
+}
+
+void GroupReducer::remember(std::uint32_t index, char* record) noexcept {
+    if (Remembered* const memory = memory_of(index))
+        *memory = {group_columns_.front()[index], record};
 }
 
 bool GroupReducer::key_of(std::uint32_t index, std::string_view& key) {
@@ -95,9 +122,11 @@ bool GroupReducer::key_of(std::uint32_t index, std::string_view& key) {
         const Value& value = column[index];
         if (kernel::has_bytes(value) && value.bytes_count > kMaxRowKeyBytes) return false;
         if (&column != &group_columns_.front()) key_ += '\t';
-        part_.clear();
-        append_text(part_, value);
-        append_part(key_, part_);
+        if (kernel::has_bytes(value) && !single) {
+            append_part(key_, kernel::bytes_of(value));
+        } else {
+            append_text(key_, value);
+        }
     }
     key = key_;
     return key.size() <= kMaxRowKeyBytes;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,15 @@ class GroupReducer : public Reducer {
 
  private:
     Status map_grouped(const Block& block);
+    /// Groups that are numbers are met again and again: writing and hashing them is most of the
+    /// work. Records of the last ones, by value.
+    struct Remembered {
+        Value value;
+        char* record;
+    };
+    Remembered* memory_of(std::uint32_t index) noexcept;
+    char* recall(std::uint32_t index) noexcept;
+    void remember(std::uint32_t index, char* record) noexcept;
     /// The text of item `index`'s group; nothing if it is too long.
     bool key_of(std::uint32_t index, std::string_view& key);
     void load_groups(kernel::Reader& reader, bool& bound);
@@ -52,7 +62,7 @@ class GroupReducer : public Reducer {
     GroupTable table_;
     std::vector<Column> group_columns_;
     std::string key_;
-    std::string part_;
+    std::array<Remembered, 256> remembered_{};
     std::vector<std::string> lists_;  // of a row, one for each column
 };
 

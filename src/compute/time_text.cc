@@ -1,7 +1,6 @@
 #include "compute/time_text.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <string_view>
@@ -29,6 +28,17 @@ chrono::year_month_day date_of(std::int64_t moment) noexcept {
 
 std::int64_t start_of(chrono::year_month_day date) noexcept {
     return chrono::sys_days(date).time_since_epoch().count() * kDay;
+}
+
+char* write_pair(char* out, int number) noexcept {
+    out[0] = static_cast<char>('0' + number / 10);
+    out[1] = static_cast<char>('0' + number % 10);
+    return out + 2;
+}
+
+char* write_mark(char* out, char mark) noexcept {
+    *out = mark;
+    return out + 1;
 }
 
 std::optional<std::int64_t> in_range(std::int64_t moment) noexcept {
@@ -162,9 +172,15 @@ std::int64_t time_bucket(std::int64_t moment, TimeUnit unit, std::int64_t width)
 std::size_t write_time(char* out, std::int64_t moment, TimeUnit unit, std::int64_t width) noexcept {
     const chrono::year_month_day date = date_of(moment);
     const std::int64_t clock = moment - floor_to(moment, kDay);
-    fmt::format_to_n(out, kTimeTextBytes, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-                     static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), clock / 3600, clock / 60 % 60, clock % 60);
+    // The first bucket may begin in the year before the first.
+    const int year = std::max(static_cast<int>(date.year()), 0);
+    out = write_pair(write_pair(out, year / 100), year % 100);
+    out = write_pair(write_mark(out, '-'), static_cast<int>(static_cast<unsigned>(date.month())));
+    out = write_pair(write_mark(out, '-'), static_cast<int>(static_cast<unsigned>(date.day())));
+    out = write_pair(write_mark(out, 'T'), static_cast<int>(clock / 3600));
+    out = write_pair(write_mark(out, ':'), static_cast<int>(clock / 60 % 60));
+    out = write_pair(write_mark(out, ':'), static_cast<int>(clock % 60));
+    write_mark(out, 'Z');
     if (unit == TimeUnit::Years) return 4;
     if (unit == TimeUnit::Months) return 7;
     return unit == TimeUnit::Weeks || width % kDay == 0 ? 10 : kTimeTextBytes;
