@@ -314,8 +314,7 @@ TEST(AggregateTest, ChargesSketchesToTheJob) {
         }
         EXPECT_EQ(budget->used_bytes(), 0u) << aggregate;
         // Blocks, and what reading them takes, are smaller where the machine is busy.
-        for (std::uint64_t bytes = budget->peak_bytes() - 40'000; bytes > 20'000;
-             bytes -= bytes / 5) {
+        for (std::uint64_t bytes = budget->peak_bytes() / 2; bytes > 20'000; bytes -= bytes / 5) {
             const auto result = run_with(program, items_of(values), {.memory_bytes = bytes});
             ASSERT_FALSE(result.has_value()) << aggregate << " in " << bytes;
             EXPECT_EQ(result.error().kind, JobErrorKind::Memory);
