@@ -149,8 +149,8 @@ Saved save(store::ShardSet& shards, snapshot::Catalog& catalog, const Options& o
 double load(const snapshot::Catalog& catalog, const Options& options) {
     const auto shards = empty_shards(options);
     const std::uint64_t start = base::monotonic_ns();
-    const auto report =
-        engine::load_snapshot(*shards, catalog, {.threads = options.threads, .now = kNow});
+    const auto report = engine::load_snapshot(
+        *shards, catalog, {.threads = options.threads, .clock = [] noexcept { return kNow; }});
     SHARDMILL_ASSERT(report && *report && (*report)->items == options.items);
     return seconds_since(start);
 }
