@@ -187,7 +187,7 @@ class NearDuplicates {
         }
         void join(std::size_t earlier, std::size_t later) {
             if (resemblance(texts_[earlier].signature, texts_[later].signature) < least_) return;
-            const auto [first, second] = std::minmax(first_of(earlier), first_of(later));
+            const auto [first, second] = std::minmax({first_of(earlier), first_of(later)});
             firsts_[second] = first;
         }
         std::size_t first_of(std::size_t at) {
