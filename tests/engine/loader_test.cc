@@ -96,10 +96,11 @@ TEST(LoaderTest, KeepsWhatWasHitWhereThereIsNoRoomForAll) {
             ++(n < kItems / 2 ? old : young);
         }
     }
-    // Two threads are not always at the same place: the edge is not sharp.
+    // Two threads are not always at the same place, and room is made by segments: the edge is not
+    // sharp.
     EXPECT_GT(hit, kItems / 10 * 9 / 10);
     EXPECT_GT(young, kItems / 5);
-    EXPECT_LT(old, young / 20);
+    EXPECT_LT(old, young / 8);
 }
 
 TEST(LoaderTest, WithoutEvictionWhatIsStoredIsWhatIsMostWorthKeeping) {
