@@ -1,11 +1,15 @@
 """What the benches share: a server under measurement, the memcached beside it, and what the kernel says about them."""
 
+import concurrent.futures
+import json
 import os
 import re
 import resource
 import shutil
 import socket
+import statistics
 import subprocess
+import threading
 import time
 
 REFERENCE_VERSION = (1, 6, 45)
@@ -89,9 +93,9 @@ class Server:
             self.process.wait()
         self.process.stderr.close()
 
-    def stats(self):
+    def stats(self, arguments=""):
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-            connection.sendall(b"stats\r\n")
+            connection.sendall(f"stats {arguments}".strip().encode() + b"\r\n")
             text = b""
             while not text.endswith(b"END\r\n"):
                 data = connection.recv(65536)
@@ -112,6 +116,46 @@ class Floor(Server):
     def __init__(self, program, threads, value_bytes):
         super().__init__("floor", program, threads, 0)
         self.command = [program, "-p", str(self.port), "-t", str(threads), "--value-size", str(value_bytes)]
+
+
+class HalfLoad:
+    """Gets at half of the most that a server answers: what else it does shows in their latency."""
+
+    def __init__(self, generator, server, items, value_bytes, seconds, connections=20):
+        self.command = [generator, "-s", f"127.0.0.1:{server.port}", "--keys", str(items), "--ratio", "0:1", "--value-size",
+                        str(value_bytes), "-c", str(connections), "--json", "--duration", str(seconds), "--warmup", "0.5"]
+        most = self.run()["requests_per_s"]
+        self.rate = round(most / 2)
+
+    def run(self, *arguments):
+        done = subprocess.run([*self.command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise Failure(f"shardmill-bench failed: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def p99_beside(self, work, rounds):
+        """Medians of p99 in us, alone and while `work()` is done over and over, and how often it was done."""
+        alone, beside, times = [], [], 0
+        for _ in range(rounds):
+            alone.append(self.p99())
+            stop = threading.Event()
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                doing = pool.submit(repeat, work, stop)
+                beside.append(self.p99())
+                stop.set()
+                times += doing.result()
+        return statistics.median(alone), statistics.median(beside), times
+
+    def p99(self):
+        return self.run("--rate", str(self.rate))["latency_us"]["all"]["p99"]
+
+
+def repeat(work, stop):
+    times = 0
+    while not stop.is_set():
+        work()
+        times += 1
+    return times
 
 
 def peer_version(program):
