@@ -107,7 +107,7 @@ class StoreCheck {
     }
 
     void step() {
-        const std::uint32_t operation = byte() % kOperationCount;
+        const std::size_t operation = byte() % kOperationCount;
         (this->*kOperations[operation])();
         if (!pool_.over_limit()) over_limit_ = false;
         if (!over_limit_) SHARDMILL_ASSERT(pool_.charged_bytes() <= pool_.memory_limit());
