@@ -151,10 +151,12 @@ JobKeys::Refusal JobKeys::remove(const protocol::Request& request, const std::st
     if (!is_final(status->state)) parts_.jobs->stop(status->id);
     parts_.jobs->wait(status->id, connection, std::nullopt,
                       [this, key, command, connection](const JobStatus& job) {
-                          if (const auto dropped = parts_.jobs->drop(job.id); !dropped) {
-                              base::log_error("job {} stays: {}", job.id, dropped.error());
+                          const std::string id = job.id;  // dropping takes the job away
+                          const std::string pipeline = job.pipeline;
+                          if (const auto dropped = parts_.jobs->drop(id); !dropped) {
+                              base::log_error("job {} stays: {}", id, dropped.error());
                           }
-                          parts_.replay->run(connection, command, {{key, job.pipeline}});
+                          parts_.replay->run(connection, command, {{key, pipeline}});
                       });
     return std::nullopt;
 }
