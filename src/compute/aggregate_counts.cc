@@ -13,24 +13,31 @@ namespace shardmill::compute {
 
 namespace {
 
+/// Whatever is kept as counted values.
+class CountsAccumulator : public StateAccumulator<ValueCounts> {
+ public:
+    using StateAccumulator::StateAccumulator;
+
+    bool merge(char* into, const char* from, Arena& arena) const noexcept override {
+        return state(into).merge(state(from), arena);
+    }
+    void save(const char* record, kernel::Writer& writer) const override {
+        state(record).save(writer);
+    }
+};
+
 // --- distinct
 
-class Distinct final : public StateAccumulator<ValueCounts> {
+class Distinct final : public CountsAccumulator {
  public:
     Distinct(const ast::Aggregate& aggregate, PathSet& paths)
-        : StateAccumulator(aggregate, paths) {}
+        : CountsAccumulator(aggregate, paths) {}
 
     bool update(const Block& block, const Records& records, Arena& arena) const noexcept override {
         return each(block, records,
                     [&arena](ValueCounts& counts, const Value& value, std::uint32_t) {
                         return counts.add(canonical(value), 1, arena);
                     });
-    }
-    bool merge(char* into, const char* from, Arena& arena) const noexcept override {
-        return state(into).merge(state(from), arena);
-    }
-    void save(const char* record, kernel::Writer& writer) const override {
-        state(record).save(writer);
     }
     bool load(char* record, kernel::Reader& reader, Arena& arena) const override {
         return load_counts(reader, [&](const Value& value, std::uint64_t count) {
@@ -45,22 +52,16 @@ class Distinct final : public StateAccumulator<ValueCounts> {
 
 // --- histogram
 
-class Histogram final : public StateAccumulator<ValueCounts> {
+class Histogram final : public CountsAccumulator {
  public:
     Histogram(const ast::Aggregate& aggregate, PathSet& paths)
-        : StateAccumulator(aggregate, paths), width_(aggregate.number) {}
+        : CountsAccumulator(aggregate, paths), width_(aggregate.number) {}
 
     bool update(const Block& block, const Records& records, Arena& arena) const noexcept override {
         return each(block, records, [&](ValueCounts& counts, const Value& value, std::uint32_t) {
             const Value bucket = bucket_of(to_number(value), width_);
             return kernel::is_null(bucket) || counts.add(canonical(bucket), 1, arena);
         });
-    }
-    bool merge(char* into, const char* from, Arena& arena) const noexcept override {
-        return state(into).merge(state(from), arena);
-    }
-    void save(const char* record, kernel::Writer& writer) const override {
-        state(record).save(writer);
     }
     bool load(char* record, kernel::Reader& reader, Arena& arena) const override {
         return load_counts(reader, [&](const Value& value, std::uint64_t count) {

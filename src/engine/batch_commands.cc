@@ -9,29 +9,12 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "engine/control_replies.h"
 #include "engine/json_text.h"
 #include "protocol/reply.h"
 
 namespace shardmill::engine {
 namespace {
-
-std::string line(std::string_view code, std::string_view text = {}) {
-    std::string reply;
-    protocol::append_batch_line(reply, code, text);
-    return reply;
-}
-
-std::string client_error(std::string_view text) {
-    std::string reply;
-    protocol::append_client_error(reply, text);
-    return reply;
-}
-
-std::string server_error(std::string_view text) {
-    std::string reply;
-    protocol::append_server_error(reply, text);
-    return reply;
-}
 
 constexpr std::uint64_t kStuckMs = 1000;  // from there on it is worth telling
 
@@ -58,10 +41,7 @@ std::string status_line(const JobStatus& status) {
     if (status.stuck_ms >= kStuckMs) fmt::format_to(out, " stuck_ms={}", status.stuck_ms);
     if (!status.name.empty()) text += " name=" + status.name;
     if (!status.reason.empty()) text += " reason=" + status.reason;
-    for (char& c : text) {
-        if (c == '\r' || c == '\n') c = ' ';
-    }
-    return line("HD", text);
+    return reply_line("HD", text);
 }
 
 void add_cost(JsonObject& json, std::string_view when, const JobCost& cost) {
@@ -131,11 +111,11 @@ std::string BatchCommands::refused(const JobRefusal& refusal) {
         case JobRefusal::Kind::BadPipeline:
             return client_error(refusal.what);
         case JobRefusal::Kind::NameTaken:
-            return line("EX", refusal.what);
+            return reply_line("EX", refusal.what);
         case JobRefusal::Kind::Busy:
             break;
     }
-    return line("NS", refusal.what);
+    return reply_line("NS", refusal.what);
 }
 
 BatchCommands::Reply BatchCommands::run(const BatchCommand& command, net::ConnectionId connection) {
@@ -143,7 +123,7 @@ BatchCommands::Reply BatchCommands::run(const BatchCommand& command, net::Connec
     if (!id) return refused(id.error());
     if (!command.wait) {
         const JobState state = jobs_.find(*id)->state;
-        return line("HD", fmt::format("{} state={}", *id, job_state_name(state)));
+        return reply_line("HD", fmt::format("{} state={}", *id, job_state_name(state)));
     }
     answer_when_final(*id, connection, command.wait, &status_line);
     return {};
@@ -170,13 +150,13 @@ BatchCommands::Reply BatchCommands::plan(const BatchCommand& command,
 
 BatchCommands::Reply BatchCommands::stat(const BatchCommand& command, net::ConnectionId) {
     const auto status = jobs_.find(command.argument);
-    return status ? status_line(*status) : line("NF");
+    return status ? status_line(*status) : reply_line("NF");
 }
 
 BatchCommands::Reply BatchCommands::wait(const BatchCommand& command,
                                          net::ConnectionId connection) {
     const auto status = jobs_.find(command.argument);
-    if (!status) return line("NF");
+    if (!status) return reply_line("NF");
     answer_when_final(status->id, connection, command.timeout, &status_line);
     return {};
 }
@@ -214,8 +194,8 @@ std::string why_no_rows(const JobStatus& status) {
 
 BatchCommands::Reply BatchCommands::get(const BatchCommand& command, net::ConnectionId) {
     const auto status = jobs_.find(command.argument);
-    if (!status) return line("NF");
-    if (const std::string why = why_no_rows(*status); !why.empty()) return line("NS", why);
+    if (!status) return reply_line("NF");
+    if (const std::string why = why_no_rows(*status); !why.empty()) return reply_line("NS", why);
     constexpr std::uint64_t kNsPerMs = 1'000'000;
     const std::uint64_t until =
         base::monotonic_ns() + static_cast<std::uint64_t>(command.time.count()) * kNsPerMs;
@@ -234,17 +214,17 @@ BatchCommands::Reply BatchCommands::get(const BatchCommand& command, net::Connec
 
 BatchCommands::Reply BatchCommands::stop(const BatchCommand& command, net::ConnectionId) {
     const auto status = jobs_.find(command.argument);
-    if (!status) return line("NF");
+    if (!status) return reply_line("NF");
     jobs_.stop(status->id);
     return status_line(*jobs_.find(status->id));
 }
 
 BatchCommands::Reply BatchCommands::drop(const BatchCommand& command, net::ConnectionId) {
     const auto status = jobs_.find(command.argument);
-    if (!status) return line("NF");
-    if (!is_final(status->state)) return line("NS", "the job has not ended; stop it first");
+    if (!status) return reply_line("NF");
+    if (!is_final(status->state)) return reply_line("NS", "the job has not ended; stop it first");
     if (auto dropped = jobs_.drop(status->id); !dropped) return server_error(dropped.error());
-    return line("HD", fmt::format("{} state=dropped", status->id));
+    return reply_line("HD", fmt::format("{} state=dropped", status->id));
 }
 
 BatchCommands::Reply BatchCommands::list(const BatchCommand&, net::ConnectionId) {

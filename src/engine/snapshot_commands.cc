@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "engine/control_replies.h"
 #include "engine/json_text.h"
 #include "protocol/reply.h"
 
@@ -15,33 +16,14 @@ namespace {
 
 using snapshot::CatalogEntry;
 
-std::string line(std::string_view code, std::string text = {}) {
-    std::ranges::replace_if(text, [](char c) { return c == '\r' || c == '\n'; }, ' ');
-    std::string reply;
-    protocol::append_batch_line(reply, code, text);
-    return reply;
-}
-
-std::string client_error(std::string_view text) {
-    std::string reply;
-    protocol::append_client_error(reply, text);
-    return reply;
-}
-
-std::string server_error(std::string_view text) {
-    std::string reply;
-    protocol::append_server_error(reply, text);
-    return reply;
-}
-
 std::string refused(const SnapshotRefusal& refusal) {
     switch (refusal.kind) {
         case SnapshotRefusal::Kind::NotNow:
-            return line("NS", refusal.what);
+            return reply_line("NS", refusal.what);
         case SnapshotRefusal::Kind::Taken:
-            return line("EX", refusal.what);
+            return reply_line("EX", refusal.what);
         case SnapshotRefusal::Kind::NotFound:
-            return line("NF");
+            return reply_line("NF");
         case SnapshotRefusal::Kind::BadName:
             return client_error(refusal.what);
         case SnapshotRefusal::Kind::Failed:
@@ -90,7 +72,7 @@ std::string entry_line(const CatalogEntry& entry) {
         if (!label.empty()) text += fmt::format(" label={}", label);
     }
     if (!entry.problem.empty()) text += " reason=" + entry.problem;
-    return line("HD", std::move(text));
+    return reply_line("HD", std::move(text));
 }
 
 /// The reason is last and goes to the end of the line.
@@ -101,7 +83,7 @@ std::string status_line(const SnapshotStatus& status) {
                     status.file_bytes, status.ms, status.created, status.memory_peak);
     if (!status.label.empty()) text += " label=" + status.label;
     if (!status.reason.empty()) text += " reason=" + status.reason;
-    return line("HD", std::move(text));
+    return reply_line("HD", std::move(text));
 }
 
 std::string load_line(const LoadStatus& status) {
@@ -112,7 +94,7 @@ std::string load_line(const LoadStatus& status) {
         report.items, report.expired, report.surplus, report.superseded, report.not_stored,
         report.ms);
     if (!status.reason.empty()) text += " reason=" + status.reason;
-    return line("HD", std::move(text));
+    return reply_line("HD", std::move(text));
 }
 
 void append_load_stats(std::string& reply, const LoadStatus& status, std::uint64_t memory) {
@@ -207,22 +189,23 @@ SnapshotCommands::Reply SnapshotCommands::stat(std::string_view name, net::Conne
     const auto loading = loader_.status();
     if (loading && loading->state == LoadStatus::State::Loading) return load_line(*loading);
     if (saving) return status_line(*saving);
-    return loading ? load_line(*loading) : line("NF");
+    return loading ? load_line(*loading) : reply_line("NF");
 }
 
 SnapshotCommands::Reply SnapshotCommands::stop(std::string_view, net::ConnectionId) {
     if (snapshots_.stop()) {
-        return line("HD", fmt::format("{} state=stopping", snapshots_.status()->name));
+        return reply_line("HD", fmt::format("{} state=stopping", snapshots_.status()->name));
     }
     if (loader_.incomplete()) {
-        return line("NS", "the server needs the snapshot that is being loaded; stop the server");
+        return reply_line("NS",
+                          "the server needs the snapshot that is being loaded; stop the server");
     }
-    return loader_.stop() ? line("HD", "- state=stopping") : line("NF");
+    return loader_.stop() ? reply_line("HD", "- state=stopping") : reply_line("NF");
 }
 
 SnapshotCommands::Reply SnapshotCommands::drop(std::string_view name, net::ConnectionId) {
     const auto dropped = snapshots_.drop(name);
-    return dropped ? line("HD", *dropped + " state=dropped") : refused(dropped.error());
+    return dropped ? reply_line("HD", *dropped + " state=dropped") : refused(dropped.error());
 }
 
 SnapshotCommands::Reply SnapshotCommands::load(std::string_view name,
@@ -233,7 +216,7 @@ SnapshotCommands::Reply SnapshotCommands::load(std::string_view name,
         const bool failed = status.state == LoadStatus::State::Failed;
         replier_.reply(connection, failed ? server_error(status.reason) : load_line(status));
     });
-    if (!started) return line("NS", started.error());
+    if (!started) return reply_line("NS", started.error());
     return {};
 }
 
@@ -246,9 +229,9 @@ SnapshotCommands::Reply SnapshotCommands::verify(std::string_view name,
             replier_.reply(
                 connection,
                 what.empty()
-                    ? line("HD", fmt::format("{} state=sound items={} bytes={} ms={}", entry.name,
-                                             totals.items, totals.file_bytes,
-                                             (base::monotonic_ns() - started_ns) / 1'000'000))
+                    ? reply_line("HD", fmt::format("{} state=sound items={} bytes={} ms={}",
+                                                   entry.name, totals.items, totals.file_bytes,
+                                                   (base::monotonic_ns() - started_ns) / 1'000'000))
                     : server_error(what));
         });
     return started ? Reply() : refused(started.error());

@@ -299,15 +299,23 @@ void append_meta_debug(std::string& out, const MetaItem& item, std::uint32_t ite
     });
 }
 
-void append_batch_line(std::string& out, std::string_view code, std::string_view text) noexcept {
-    append_filled(out, code.size() + text.size() + 3, [&](char* at) noexcept {
-        at = put(at, code);
-        if (!text.empty()) {
-            *at++ = ' ';
-            at = put(at, text);
-        }
-        return put_crlf(at);
+namespace {
+
+/// `<head><separator><text>` as a line of its own, whatever line ends are in `text`.
+void append_line(std::string& out, std::string_view head, std::string_view separator,
+                 std::string_view text) noexcept {
+    append_filled(out, head.size() + separator.size() + text.size() + 2, [&](char* at) noexcept {
+        at = put(put(at, head), separator);
+        char* const end = put(at, text);
+        std::replace_if(at, end, [](char c) { return c == '\r' || c == '\n'; }, ' ');
+        return put_crlf(end);
     });
+}
+
+}  // namespace
+
+void append_batch_line(std::string& out, std::string_view code, std::string_view text) noexcept {
+    append_line(out, code, text.empty() ? "" : " ", text);
 }
 
 void append_batch_row(std::string& out, std::string_view key, std::string_view value,
@@ -330,25 +338,12 @@ void append_batch_end(std::string& out, std::optional<std::uint64_t> next_row) n
     });
 }
 
-namespace {
-
-void append_error(std::string& out, std::string_view prefix, std::string_view text) noexcept {
-    append_filled(out, prefix.size() + text.size() + 2, [&](char* at) noexcept {
-        at = put(at, prefix);
-        char* const end = put(at, text);
-        std::replace_if(at, end, [](char c) { return c == '\r' || c == '\n'; }, ' ');
-        return put_crlf(end);
-    });
-}
-
-}  // namespace
-
 void append_client_error(std::string& out, std::string_view text) noexcept {
-    append_error(out, "CLIENT_ERROR ", text);
+    append_line(out, "CLIENT_ERROR", " ", text);
 }
 
 void append_server_error(std::string& out, std::string_view text) noexcept {
-    append_error(out, "SERVER_ERROR ", text);
+    append_line(out, "SERVER_ERROR", " ", text);
 }
 
 bool is_plain_key(std::string_view key) noexcept {

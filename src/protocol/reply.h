@@ -126,7 +126,7 @@ void append_meta_debug(std::string& out, const MetaItem& item, std::uint32_t ite
 
 // ---- batch and snapshot ----
 
-/// `<code>[ <text>]` where code is HD, NF, EX, NS or EN.
+/// `<code>[ <text>]` where code is HD, NF, EX, NS or EN. Line ends in `text` are sent as spaces.
 void append_batch_line(std::string& out, std::string_view code,
                        std::string_view text = {}) noexcept;
 

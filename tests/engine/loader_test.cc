@@ -27,16 +27,18 @@ TEST(LoaderTest, AnEmptyDirectoryLoadsNothing) {
     EXPECT_FALSE(report->has_value());
 }
 
+/// A snapshot of 2000 items with a byte changed; its name.
+std::string save_and_damage(const TemporaryDirectory& directory) {
+    SnapshotServer server(directory.path());
+    for (int n = 0; n < 2000; ++n) server.world.set(std::to_string(n), std::to_string(n * 7919));
+    const std::string name = name_of(server.save());
+    damage(directory.path(), name);
+    return name;
+}
+
 TEST(LoaderTest, ABrokenSnapshotIsRefusedWithWhatToDo) {
     const TemporaryDirectory directory;
-    std::string name;
-    {
-        SnapshotServer server(directory.path());
-        for (int n = 0; n < 2000; ++n)
-            server.world.set(std::to_string(n), std::to_string(n * 7919));
-        name = name_of(server.save());
-    }
-    damage(directory.path(), name);
+    const std::string name = save_and_damage(directory);
     SnapshotServer server(directory.path());
     const auto report = server.load();
     ASSERT_FALSE(report);
@@ -213,14 +215,7 @@ TEST_F(LoadBesideClientsTest, SavingWaitsForIt) {
 
 TEST(LoaderTest, ABrokenStartIsKnownBeforeAnythingIsServedOrFailsInTheEnd) {
     const TemporaryDirectory directory;
-    std::string name;
-    {
-        SnapshotServer server(directory.path());
-        for (int n = 0; n < 2000; ++n)
-            server.world.set(std::to_string(n), std::to_string(n * 7919));
-        name = name_of(server.save());
-    }
-    damage(directory.path(), name);
+    const std::string name = save_and_damage(directory);
     SnapshotServer server(directory.path());
     ASSERT_TRUE(server.loader.prepare(false)) << "the manifest is sound";
     EXPECT_EQ(server.gate.mode(), LoadGate::Mode::Refuse);

@@ -99,6 +99,8 @@ TEST(ReplyTest, WritesBatchReplies) {
         written([](std::string& out) { append_batch_line(out, "HD", "18f3a0-7 state=queued"); }),
         "HD 18f3a0-7 state=queued\r\n");
     EXPECT_EQ(written([](std::string& out) { append_batch_line(out, "NF"); }), "NF\r\n");
+    EXPECT_EQ(written([](std::string& out) { append_batch_line(out, "NS", "a\r\nb"); }),
+              "NS a  b\r\n");
     EXPECT_EQ(
         written([](std::string& out) { append_batch_row(out, "kadmin", R"({"count":1041})"); }),
         "VA 14 kkadmin\r\n{\"count\":1041}\r\n");
