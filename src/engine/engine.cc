@@ -253,6 +253,33 @@ void Engine::connect(Connections connections) {
         .workers = workers_.get(),
         .lanes = workers_count_,
         .make_workers = [this](std::uint32_t percent) { return make_job_workers(percent); }});
+    connect_jobs(connections);
+    connect_snapshots(connections);
+    connection_commands_ =
+        std::make_unique<ConnectionCommands>(*connections.server, *connections.replier);
+    if (sasl_) {
+        sasl_commands_ =
+            std::make_unique<SaslCommands>(*sasl_, *connections.replier, counters_.back());
+    }
+    log_shared_.replier = connections.replier;
+    std::vector<EventLog*> logs;
+    for (EventLog& log : logs_) logs.push_back(&log);
+    watchers_.connect(connections.reactors, std::move(logs));
+    connect_crawler(connections);
+    control_service_.connect({.control = connections.control,
+                              .jobs = jobs_.get(),
+                              .batch = batch_commands_.get(),
+                              .job_keys = job_keys_.get(),
+                              .snapshot = snapshot_commands_.get(),
+                              .connections = connection_commands_.get(),
+                              .statistics = statistics_.get(),
+                              .replier = connections.replier,
+                              .sasl = sasl_commands_.get(),
+                              .crawler = crawler_commands_.get(),
+                              .loader = loader_.get()});
+}
+
+void Engine::connect_jobs(const Connections& connections) {
     jobs_ = std::make_unique<JobManager>(JobParts{.control = connections.control,
                                                   .scans = scans_.get(),
                                                   .registry = &registry_,
@@ -267,6 +294,12 @@ void Engine::connect(Connections connections) {
                                                   .limits = {.memory_bytes = config_.job_memory},
                                                   .history = config_.job_history,
                                                   .results_memory = config_.job_memory});
+    batch_commands_ =
+        std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
+    connect_job_keys(connections);
+}
+
+void Engine::connect_snapshots(const Connections& connections) {
     loader_->connect(*connections.control, connections.reactors);
     snapshots_ = std::make_unique<SnapshotManager>(
         SnapshotManager::Parts{.scans = scans_.get(),
@@ -277,43 +310,22 @@ void Engine::connect(Connections connections) {
                                .facts = facts(),
                                .settings = snapshot_settings(config_),
                                .obstacle = [this] { return obstacle_to_save(); }});
-    batch_commands_ =
-        std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
-    connect_job_keys(connections);
     snapshot_commands_ =
         std::make_unique<SnapshotCommands>(*snapshots_, *loader_, *connections.replier);
-    connection_commands_ =
-        std::make_unique<ConnectionCommands>(*connections.server, *connections.replier);
-    if (sasl_) {
-        sasl_commands_ =
-            std::make_unique<SaslCommands>(*sasl_, *connections.replier, counters_.back());
-    }
-    log_shared_.replier = connections.replier;
-    std::vector<EventLog*> logs;
-    for (EventLog& log : logs_) logs.push_back(&log);
-    watchers_.connect(connections.reactors, std::move(logs));
+}
+
+void Engine::connect_crawler(const Connections& connections) {
     crawler_commands_ = std::make_unique<CrawlerCommands>(
         CrawlerParts{.control = connections.control,
                      .scans = scans_.get(),
                      .shards = &shards_,
-                     .reactors = std::move(connections.reactors),
+                     .reactors = connections.reactors,
                      .replier = connections.replier,
                      .counters = &server_counters_,
                      .note = [this](std::string text) { watchers_.note(std::move(text)); },
                      .limits = {.item_bytes_max = config_.item_bytes_max,
                                 .started_at = started_at_,
                                 .cas_enabled = config_.cas_enabled}});
-    control_service_.connect({.control = connections.control,
-                              .jobs = jobs_.get(),
-                              .batch = batch_commands_.get(),
-                              .job_keys = job_keys_.get(),
-                              .snapshot = snapshot_commands_.get(),
-                              .connections = connection_commands_.get(),
-                              .statistics = statistics_.get(),
-                              .replier = connections.replier,
-                              .sasl = sasl_commands_.get(),
-                              .crawler = crawler_commands_.get(),
-                              .loader = loader_.get()});
 }
 
 void Engine::connect_job_keys(const Connections& connections) {

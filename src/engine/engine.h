@@ -114,7 +114,10 @@ class Engine {
     std::vector<std::pair<std::string, std::string>> facts() const;
     void make_executors();
     ExecutorConfig executor_config(std::uint32_t reactor) const;
+    void connect_jobs(const Connections& connections);
     void connect_job_keys(const Connections& connections);
+    void connect_snapshots(const Connections& connections);
+    void connect_crawler(const Connections& connections);
     void wait_for_clients_to_go();
     std::unique_ptr<runtime::TaskQueue> make_job_workers(std::uint32_t percent) const;
     void save_last();

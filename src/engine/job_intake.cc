@@ -103,7 +103,17 @@ JobManager::Accepted JobManager::accept(const BatchCommand& command) {
     if (auto refused = refusal(command, **program)) return std::unexpected(std::move(*refused));
 
     auto job = std::make_unique<Job>();
-    JobStatus& status = job->status;
+    job->status = begin_status(command);
+    job->order = ++last_order_;
+    job->deadline = command.deadline;
+    job->plan = plan_of(command, job->status, std::move(*program));
+    std::string id = job->status.id;
+    jobs_.emplace(id, std::move(job));
+    return id;
+}
+
+JobStatus JobManager::begin_status(const BatchCommand& command) {
+    JobStatus status;
     status.id = next_id();
     status.name = command.name;
     status.pipeline = command.argument;
@@ -115,11 +125,14 @@ JobManager::Accepted JobManager::accept(const BatchCommand& command) {
     status.ttl = command.ttl;
     status.shards =
         command.shards.empty() ? parts_.shards : static_cast<std::uint32_t>(command.shards.size());
-    job->order = ++last_order_;
-    job->deadline = command.deadline;
-    JobPlan& plan = job->plan;
+    return status;
+}
+
+JobPlan JobManager::plan_of(const BatchCommand& command, const JobStatus& status,
+                            std::shared_ptr<const compute::Program> program) const {
+    JobPlan plan;
     plan.status = status;
-    plan.program = std::move(*program);
+    plan.program = std::move(program);
     plan.limits = parts_.limits;
     plan.access = parts_.access;
     plan.scan = {.shards = command.shards,
@@ -138,9 +151,7 @@ JobManager::Accepted JobManager::accept(const BatchCommand& command) {
     plan.partial = command.partial;
     plan.partial_prefix = command.partial_prefix;
     plan.dry = command.dry;
-    std::string id = status.id;
-    jobs_.emplace(id, std::move(job));
-    return id;
+    return plan;
 }
 
 }  // namespace shardmill::engine

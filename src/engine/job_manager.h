@@ -101,6 +101,10 @@ class JobManager {
 
     void load_history();
     Accepted accept(const BatchCommand& command);
+    /// A new job's, with its id.
+    JobStatus begin_status(const BatchCommand& command);
+    JobPlan plan_of(const BatchCommand& command, const JobStatus& status,
+                    std::shared_ptr<const compute::Program> program) const;
     Accepted run_planned(Job& job, const BatchCommand& command);
     std::optional<JobRefusal> refusal(const BatchCommand& command,
                                       const compute::Program& program) const;
