@@ -315,7 +315,8 @@ void append_line(std::string& out, std::string_view head, std::string_view separ
 }  // namespace
 
 void append_batch_line(std::string& out, std::string_view code, std::string_view text) noexcept {
-    append_line(out, code, text.empty() ? "" : " ", text);
+    if (text.empty()) return append_line(out, code, "", "");
+    append_line(out, code, " ", text);
 }
 
 void append_batch_row(std::string& out, std::string_view key, std::string_view value,
