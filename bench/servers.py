@@ -1,6 +1,7 @@
 """What the benches share: a server under measurement, the memcached beside it, and what the kernel says about them."""
 
 import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 
@@ -56,12 +58,26 @@ class Bystanders:
         return max(0.0, (busy - own) / (time.monotonic() - self.start))
 
 
+@functools.cache
+def warn_if_slow_build(program):
+    """Says, once for each program, when meson built it in a way whose figures mean nothing."""
+    try:
+        with open(os.path.join(os.path.dirname(program), "meson-info", "intro-buildoptions.json"), encoding="utf-8") as file:
+            built = {option["name"]: option["value"] for option in json.load(file)}
+    except OSError:
+        return
+    if built["optimization"] in ("0", "g") or built["b_sanitize"] != "none":
+        print(f"warning: {program} was built with optimization={built['optimization']}, b_sanitize={built['b_sanitize']}: "
+              "what is measured means nothing", file=sys.stderr)
+
+
 class Server:
     """shardmill or memcached, running on a free port."""
 
     def __init__(self, name, program, threads, memory, *options, connections=4096):
         self.name, self.program = name, program
         self.port = free_port()
+        warn_if_slow_build(program)
         self.command = [program, "-l", "127.0.0.1", "-p", str(self.port), "-t", str(threads), "-m", str(memory),
                         "-c", str(connections), "-U", "0", *options]
         if os.geteuid() == 0:
