@@ -43,35 +43,36 @@ std::uint32_t header_bits(std::uint8_t bits) noexcept {
     return header;
 }
 
-std::uint8_t fields_of(const Item& item) noexcept {
-    return static_cast<std::uint8_t>((item.exptime != 0 ? RecordHead::kHasExptime : 0) |
-                                     (item.client_flags != 0 ? RecordHead::kHasFlags : 0) |
-                                     (item.cas != 0 ? RecordHead::kHasCas : 0));
-}
-
 std::size_t head_bytes(std::uint8_t fields) noexcept {
     return RecordHead::kBytes + ((fields & RecordHead::kHasExptime) != 0 ? 4 : 0) +
            ((fields & RecordHead::kHasFlags) != 0 ? 4 : 0) +
            ((fields & RecordHead::kHasCas) != 0 ? 8 : 0);
 }
 
-/// Compressing must save at least this share, or the block is stored as it is and costs nothing to
+/// Compressing must save at least this part, or the block is stored as it is and costs nothing to
 /// read.
 constexpr std::uint64_t kWorthwhileShare = 16;
 
 }  // namespace
 
-std::uint64_t record_bytes(const Item& item) noexcept {
-    return head_bytes(fields_of(item)) + item.key.size() + item.value.size();
+std::span<char> ScratchBytes::take(std::uint64_t bytes) {
+    constexpr std::uint64_t kFarTooLarge = 4;  // times
+    if (capacity_ < bytes || capacity_ / kFarTooLarge > bytes) {
+        memory_.reset();
+        capacity_ = 0;
+        memory_ = std::make_unique_for_overwrite<char[]>(bytes);
+        capacity_ = bytes;
+    }
+    return {memory_.get(), bytes};
 }
 
-char* encode_record_head(const Item& item, char* out) noexcept {
-    const std::uint8_t fields = fields_of(item);
+char* encode_record_head(const Item& item, const RecordShape& shape, char* out) noexcept {
     store_le(out, static_cast<std::uint16_t>(item.key.size()));
     out[2] = static_cast<char>(record_bits(item.header_bits));
-    out[3] = static_cast<char>(fields);
+    out[3] = static_cast<char>(shape.fields);
     store_le(out + 4, static_cast<std::uint32_t>(item.value.size()));
     out += RecordHead::kBytes;
+    if (shape.fields == 0) return out;
     const auto put = [&out]<typename Number>(Number value) noexcept {
         if (value == 0) return;
         store_le(out, value);
@@ -93,71 +94,46 @@ std::uint64_t payload_checksum(std::uint64_t seed, std::span<const char> head,
     return XXH3_64bits_digest(&state);
 }
 
-void BlockEncoder::ContextDelete::operator()(ZSTD_CCtx_s* context) const noexcept {
-    ZSTD_freeCCtx(context);
+void BlockBuilder::begin(std::span<char> room) noexcept {
+    room_ = room;
+    used_ = 0;
+    items_ = 0;
 }
 
-BlockEncoder::BlockEncoder(Codec codec, int level) : codec_(codec), level_(level) {
-    if (codec_ == Codec::None) return;
-    context_.reset(ZSTD_createCCtx());
-    if (context_ == nullptr) throw std::bad_alloc();
-    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level_);
-}
-
-BlockEncoder::~BlockEncoder() = default;
-
-void BlockEncoder::reserve(std::uint64_t bytes) {
-    if (bytes <= capacity_) return;
-    const std::uint64_t capacity = std::max(bytes, capacity_ * 2);
-    auto grown = std::make_unique_for_overwrite<char[]>(capacity);
-    if (used_ != 0) std::memcpy(grown.get(), raw_.get(), used_);
-    raw_ = std::move(grown);
-    capacity_ = capacity;
-}
-
-void BlockEncoder::add(const Item& item) {
-    reserve(used_ + record_bytes(item));
-    char* out = encode_record_head(item, raw_.get() + used_);
-    const auto put = [&out](std::string_view text) noexcept {
-        if (!text.empty()) std::memcpy(out, text.data(), text.size());
-        out += text.size();
-    };
-    put(item.key);
-    put(item.value);
-    used_ = static_cast<std::uint64_t>(out - raw_.get());
+void BlockBuilder::add(const Item& item, const RecordShape& shape) noexcept {
+    char* out = encode_record_head(item, shape, room_.data() + used_);
+    if (item.key.data() + item.key.size() == item.value.data()) {
+        // As they are in the log.
+        std::memcpy(out, item.key.data(), item.key.size() + item.value.size());
+    } else {
+        out = std::ranges::copy(item.key, out).out;
+        std::ranges::copy(item.value, out);
+    }
+    used_ += shape.bytes;
     ++items_;
 }
 
-BlockEncoder::Stored BlockEncoder::encode() {
-    SHARDMILL_ASSERT(used_ <= kSharedBlockBytesMax);
-    const Stored plain{.codec = Codec::None, .bytes = {raw_.get(), used_}};
-    const std::uint64_t worthwhile = used_ - used_ / kWorthwhileShare;
-    if (codec_ == Codec::None || worthwhile == used_) return plain;
-    if (compressed_capacity_ < worthwhile) {
-        compressed_ = std::make_unique_for_overwrite<char[]>(worthwhile);
-        compressed_capacity_ = worthwhile;
-    }
+void BlockCompressor::ContextDelete::operator()(ZSTD_CCtx_s* context) const noexcept {
+    ZSTD_freeCCtx(context);
+}
+
+BlockCompressor::BlockCompressor(int level) : context_(ZSTD_createCCtx()) {
+    if (context_ == nullptr) throw std::bad_alloc();
+    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level);
+}
+
+BlockCompressor::~BlockCompressor() = default;
+
+std::span<const char> BlockCompressor::compress(std::span<const char> records) {
+    const std::span<char> out = out_.take(records.size() - records.size() / kWorthwhileShare);
     const std::size_t bytes =
-        ZSTD_compress2(context_.get(), compressed_.get(), worthwhile, raw_.get(), used_);
-    if (ZSTD_isError(bytes)) return plain;  // no room: it would not shrink enough
-    return {.codec = Codec::Zstd, .bytes = {compressed_.get(), bytes}};
+        ZSTD_compress2(context_.get(), out.data(), out.size(), records.data(), records.size());
+    if (ZSTD_isError(bytes)) return {};  // no room: it would not shrink enough
+    return out.first(bytes);
 }
 
-std::uint64_t BlockEncoder::memory_bytes() const noexcept {
-    return capacity_ + compressed_capacity_ + ZSTD_sizeof_CCtx(context_.get());
-}
-
-void BlockEncoder::clear(std::uint64_t keep_bytes) {
-    used_ = 0;
-    items_ = 0;
-    if (capacity_ > keep_bytes) {
-        raw_.reset();
-        capacity_ = 0;
-    }
-    if (compressed_capacity_ > keep_bytes) {
-        compressed_.reset();
-        compressed_capacity_ = 0;
-    }
+std::uint64_t BlockCompressor::memory_bytes() const noexcept {
+    return out_.capacity() + ZSTD_sizeof_CCtx(context_.get());
 }
 
 void BlockDecoder::ContextDelete::operator()(ZSTD_DCtx_s* context) const noexcept {
@@ -172,15 +148,11 @@ std::span<const char> BlockDecoder::records(const BlockHeader& header,
     if (header.codec == static_cast<std::uint32_t>(Codec::None)) return stored;
     if (context_ == nullptr) context_.reset(ZSTD_createDCtx());
     if (context_ == nullptr) throw std::bad_alloc();
-    if (capacity_ < header.raw_bytes) {
-        raw_.reset();
-        raw_ = std::make_unique_for_overwrite<char[]>(header.raw_bytes);
-        capacity_ = header.raw_bytes;
-    }
-    const std::size_t bytes = ZSTD_decompressDCtx(context_.get(), raw_.get(), header.raw_bytes,
-                                                  stored.data(), stored.size());
-    if (ZSTD_isError(bytes) || bytes != header.raw_bytes) return {};
-    return {raw_.get(), bytes};
+    const std::span<char> raw = raw_.take(header.raw_bytes);
+    const std::size_t bytes =
+        ZSTD_decompressDCtx(context_.get(), raw.data(), raw.size(), stored.data(), stored.size());
+    if (ZSTD_isError(bytes) || bytes != raw.size()) return {};
+    return raw;
 }
 
 const char* RecordParser::next(Item& item) noexcept {

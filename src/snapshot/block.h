@@ -16,54 +16,80 @@ struct ZSTD_DCtx_s;
 
 namespace shardmill::snapshot {
 
-/// Size of the item's record.
-std::uint64_t record_bytes(const Item& item) noexcept;
+/// Memory for a block: not a vector, because growing must not write zeros first.
+class ScratchBytes {
+ public:
+    /// At least `bytes`; what was in it is lost. What is far too large is given back.
+    std::span<char> take(std::uint64_t bytes);
+    std::uint64_t capacity() const noexcept { return capacity_; }
 
-/// Writes everything of the record but key and value at `out` (room for RecordHead::kBytesMax) and
+ private:
+    std::unique_ptr<char[]> memory_;
+    std::uint64_t capacity_ = 0;
+};
+
+/// What an item's record looks like.
+struct RecordShape {
+    std::uint8_t fields = 0;  // RecordHead's bits
+    std::uint32_t head_bytes = RecordHead::kBytes;
+    std::uint64_t bytes = 0;  // of the whole record
+
+    explicit RecordShape(const Item& item) noexcept {
+        const auto has = [this](std::uint8_t field, std::uint32_t bytes_of_field) noexcept {
+            fields = static_cast<std::uint8_t>(fields | field);
+            head_bytes += bytes_of_field;
+        };
+        if (item.exptime != 0) has(RecordHead::kHasExptime, sizeof item.exptime);
+        if (item.client_flags != 0) has(RecordHead::kHasFlags, sizeof item.client_flags);
+        if (item.cas != 0) has(RecordHead::kHasCas, sizeof item.cas);
+        bytes = head_bytes + item.key.size() + item.value.size();
+    }
+};
+
+/// Writes everything of the record but key and value at `out` (room for `shape.head_bytes`) and
 /// returns the end.
-char* encode_record_head(const Item& item, char* out) noexcept;
+char* encode_record_head(const Item& item, const RecordShape& shape, char* out) noexcept;
 
 /// Checksum of the stored bytes of a block, given in two parts.
 std::uint64_t payload_checksum(std::uint64_t seed, std::span<const char> head,
                                std::span<const char> tail) noexcept;
 
-/// Gathers records of one block.
-class BlockEncoder {
+/// Puts the records of one block together, in memory of its user's.
+class BlockBuilder {
  public:
-    /// `level` is zstd's.
-    BlockEncoder(Codec codec, int level);
-    ~BlockEncoder();
+    /// A new block.
+    void begin(std::span<char> room) noexcept;
+    bool fits(const RecordShape& shape) const noexcept {
+        return shape.bytes <= room_.size() - used_;
+    }
+    void add(const Item& item, const RecordShape& shape) noexcept;
 
-    /// The caller keeps the sum of records under kSharedBlockBytesMax.
-    void add(const Item& item);
-    std::uint64_t raw_bytes() const noexcept { return used_; }
+    std::span<const char> records() const noexcept { return room_.first(used_); }
     std::uint32_t items() const noexcept { return items_; }
 
-    struct Stored {
-        Codec codec;
-        std::span<const char> bytes;  // valid until the next call
-    };
-    /// What is to be stored: compressed if that is asked for and saves space.
-    Stored encode();
+ private:
+    std::span<char> room_;
+    std::uint64_t used_ = 0;
+    std::uint32_t items_ = 0;
+};
+
+/// Compresses blocks.
+class BlockCompressor {
+ public:
+    /// `level` is zstd's. Throws std::bad_alloc.
+    explicit BlockCompressor(int level);
+    ~BlockCompressor();
+
+    /// Valid until the next call; empty where it would save too little.
+    std::span<const char> compress(std::span<const char> records);
     std::uint64_t memory_bytes() const noexcept;
-    /// Empty again; memory beyond `keep_bytes` is given back.
-    void clear(std::uint64_t keep_bytes);
 
  private:
-    void reserve(std::uint64_t bytes);
-
     struct ContextDelete {
         void operator()(ZSTD_CCtx_s* context) const noexcept;
     };
-    const Codec codec_;
-    const int level_;
-    std::unique_ptr<ZSTD_CCtx_s, ContextDelete> context_;
-    std::unique_ptr<char[]> raw_;  // not a vector: growing must not write zeros first
-    std::uint64_t capacity_ = 0;
-    std::uint64_t used_ = 0;
-    std::uint32_t items_ = 0;
-    std::unique_ptr<char[]> compressed_;
-    std::uint64_t compressed_capacity_ = 0;
+    const std::unique_ptr<ZSTD_CCtx_s, ContextDelete> context_;
+    ScratchBytes out_;
 };
 
 /// Turns stored bytes whose checksum is right back into records.
@@ -81,8 +107,7 @@ class BlockDecoder {
         void operator()(ZSTD_DCtx_s* context) const noexcept;
     };
     std::unique_ptr<ZSTD_DCtx_s, ContextDelete> context_;
-    std::unique_ptr<char[]> raw_;
-    std::uint64_t capacity_ = 0;
+    ScratchBytes raw_;
 };
 
 /// Takes records one by one out of a block.

@@ -4,12 +4,25 @@
 #include <cstring>
 #include <new>
 
+#include "base/assert.h"
+
 namespace shardmill::snapshot {
 
 OutputBuffer::OutputBuffer(uring::File& file)
     : buffer_(static_cast<char*>(std::aligned_alloc(kAlign, kBytes))),
       queue_(file.write_queue(kPieces)) {
+    static_assert(kPieceBytes % kAlign == 0);
     if (buffer_ == nullptr) throw std::bad_alloc();
+}
+
+uring::FileResult<std::span<char>> OutputBuffer::room(std::size_t bytes) {
+    SHARDMILL_ASSERT(bytes <= kRoomMax);
+    if (kPieceBytes - used_ < bytes) {
+        if (auto result = hand_over(used_ / kAlign * kAlign); !result) {
+            return std::unexpected(std::move(result.error()));
+        }
+    }
+    return std::span(piece() + used_, bytes);
 }
 
 uring::FileResult<void> OutputBuffer::append(std::span<const char> bytes) {
@@ -19,23 +32,27 @@ uring::FileResult<void> OutputBuffer::append(std::span<const char> bytes) {
         used_ += count;
         bytes = bytes.subspan(count);
         if (used_ == kPieceBytes) {
-            hand_over();
-            if (auto result = queue_->wait(current_); !result) return result;
+            if (auto result = hand_over(used_); !result) return result;
         }
     }
     return {};
 }
 
-void OutputBuffer::hand_over() {
-    queue_->start(current_, handed_over_, {piece(), used_});
-    handed_over_ += used_;
-    used_ = 0;
+/// Has the first `bytes` of the piece written; what is behind them goes to the next one.
+uring::FileResult<void> OutputBuffer::hand_over(std::size_t bytes) {
+    const std::span<const char> rest(piece() + bytes, used_ - bytes);
+    queue_->start(current_, handed_over_, {piece(), bytes});
+    handed_over_ += bytes;
     current_ = (current_ + 1) % kPieces;
+    if (auto result = queue_->wait(current_); !result) return result;
+    std::ranges::copy(rest, piece());
+    used_ = rest.size();
+    return {};
 }
 
 uring::FileResult<void> OutputBuffer::flush() {
-    hand_over();
-    for (unsigned piece = 0; piece < kPieces; ++piece) {
+    if (auto result = hand_over(used_); !result) return result;
+    for (unsigned piece = 1; piece < kPieces; ++piece) {
         // The oldest first.
         if (auto result = queue_->wait((current_ + piece) % kPieces); !result) return result;
     }

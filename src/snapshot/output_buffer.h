@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <span>
@@ -9,17 +10,27 @@
 
 namespace shardmill::snapshot {
 
-/// Gathers bytes into pieces and has them written while the next ones are filled. Every piece but
-/// the last starts at a multiple of its size and is that long. One thread at a time.
+/// Where the bytes of a file are put together: in pieces that are written while the next ones are
+/// filled. Writes go out in order, aligned (the last one's end aside) and large. One thread at a
+/// time.
 class OutputBuffer {
  public:
-    static constexpr std::size_t kPieceBytes = 512u << 10;
-    static constexpr unsigned kPieces = 4;
-    static constexpr std::size_t kBytes = kPieceBytes * kPieces;
     static constexpr std::size_t kAlign = 4096;
+    static constexpr std::size_t kPieceBytes = (1u << 20) + 2 * kAlign;
+    static constexpr unsigned kPieces = 3;
+    static constexpr std::size_t kBytes = kPieceBytes * kPieces;
+    /// What can be had in one piece: the rest may be taken by what is not a multiple of kAlign of
+    /// the piece before.
+    static constexpr std::size_t kRoomMax = kPieceBytes - kAlign;
 
     /// Throws std::bad_alloc. The file outlives the buffer.
     explicit OutputBuffer(uring::File& file);
+
+    /// Room for `bytes` in one piece, behind everything that was appended, to be filled by the
+    /// caller. Valid until the next call.
+    uring::FileResult<std::span<char>> room(std::size_t bytes);
+    /// The first `bytes` of the room have been filled.
+    void add(std::size_t bytes) noexcept { used_ += bytes; }
 
     uring::FileResult<void> append(std::span<const char> bytes);
     /// Writes what is left and waits for all of it; the last call.
@@ -33,7 +44,7 @@ class OutputBuffer {
         void operator()(char* memory) const noexcept { std::free(memory); }
     };
     char* piece() const noexcept { return buffer_.get() + current_ * kPieceBytes; }
-    void hand_over();
+    uring::FileResult<void> hand_over(std::size_t bytes);
 
     const std::unique_ptr<char, Free> buffer_;
     const std::unique_ptr<uring::WriteQueue> queue_;  // goes first: it waits for the buffer's bytes

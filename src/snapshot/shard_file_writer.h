@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,19 +40,20 @@ class ShardFileWriter {
     /// Bytes that have gone into the file, buffered ones included.
     std::uint64_t file_bytes() const noexcept { return output_.offset(); }
     /// Held at present, buffers included.
-    std::uint64_t memory_bytes() const noexcept {
-        return OutputBuffer::kBytes + block_.memory_bytes();
-    }
+    std::uint64_t memory_bytes() const noexcept;
 
  private:
     friend class SnapshotWriter;
     ShardFileWriter(SnapshotWriter& owner, std::uint32_t number, std::unique_ptr<uring::File> file);
 
     Result<void> begin();
+    Result<void> begin_block(std::uint64_t bytes);
     Result<void> write_block();
-    Result<void> write_large_item(const Item& item);
+    Result<void> write_large_item(const Item& item, const RecordShape& shape);
     Result<void> write_payload(BlockHeader& header, std::span<const char> head,
                                std::span<const char> tail);
+    std::array<char, BlockHeader::kBytes> seal(BlockHeader& header, std::span<const char> head,
+                                               std::span<const char> tail) noexcept;
     Result<void> checked(const uring::FileResult<void>& result);
 
     SnapshotWriter& owner_;
@@ -58,7 +61,10 @@ class ShardFileWriter {
     const FileSeed seed_;
     std::unique_ptr<uring::File> file_;
     OutputBuffer output_;
-    BlockEncoder block_;
+    std::optional<BlockCompressor> compressor_;
+    ScratchBytes raw_;      // a block's records before they are compressed
+    std::span<char> room_;  // without a codec: of the block, in the output
+    BlockBuilder block_;    // in one of them
     std::uint64_t chain_;
     FileEntry entry_;
     std::uint64_t highest_cas_ = 0;

@@ -20,7 +20,7 @@ struct WriterOptions {
     std::uint64_t created = 0;  // unix seconds of the cut; 0: now
     Codec codec = Codec::Zstd;  // blocks that do not shrink are stored as they are
     int zstd_level = 1;
-    std::uint32_t block_bytes = 1u << 20;  // aimed at, before compression
+    std::uint32_t block_bytes = 512u << 10;  // aimed at, before compression
     unsigned keep = 2;     // committed snapshots left after a commit, the new one included
     std::uint64_t id = 0;  // 0: random
 };
