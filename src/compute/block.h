@@ -15,15 +15,15 @@ namespace shardmill::compute {
 /// block's columns stay in the first-level caches.
 inline constexpr std::uint32_t kBlockItems = 256;
 
-/// A block is closed early when its values are this long together, so that copies of them stay in
-/// the second-level cache.
+/// A block is closed early when its values are this long together, so that they stay in the
+/// second-level cache.
 inline constexpr std::uint64_t kBlockValueBytes = 128u << 10;
 
 using Column = std::array<Value, kBlockItems>;
 using TruthColumn = std::array<Truth, kBlockItems>;
 
-/// Items side by side with the JSON fields read from them. Views point into the pinned segment, the
-/// reader's copies and the scratch: valid until the block is cleared.
+/// Items side by side with the JSON fields read from them. Views point into the pinned segment and
+/// the scratch: valid until the block is cleared.
 struct Block {
     /// `host` bounds the scratch.
     Block(kernel::Host host, std::size_t field_count)

@@ -1,273 +1,214 @@
 #include "compute/json_reader.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
-#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "compute/json_scalar.h"
+#include "compute/json_tokens.h"
 
 namespace shardmill::compute {
 
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-using simdjson::error_code;
 using Node = PathSet::Node;
 
-Value value_of(const ondemand::number& number) noexcept {
-    if (number.is_int64()) return kernel::int_value(number.get_int64());
-    if (number.is_uint64()) return kernel::unsigned_value(number.get_uint64());
-    return kernel::double_value(number.get_double());
+bool is_space(char byte) noexcept {
+    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-/// Where one item's fields go.
-class Sink {
+std::string_view trimmed(std::string_view text) noexcept {
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+/// One document on its way along the tree of paths.
+class DocumentReader {
  public:
-    Sink(std::vector<Column>& fields, std::uint32_t item) noexcept : fields_(fields), item_(item) {}
-    void put(std::uint32_t slot, const Value& value) noexcept {
-        if (slot != PathSet::kNoSlot) fields_[slot][item_] = value;
-    }
+    DocumentReader(std::string_view text, Block& block, std::uint32_t item) noexcept
+        : text_(trimmed(text)),
+          end_(text_.data() + text_.size()),
+          tokens_(text_),
+          block_(block),
+          item_(item) {}
+
+    /// False: it is not JSON.
+    bool read(const Node& root) noexcept;
 
  private:
-    std::vector<Column>& fields_;
-    std::uint32_t item_;
+    /// Brackets left open because nothing behind is wanted; nullopt: it is not JSON.
+    using Open = std::optional<std::uint32_t>;
+
+    const char* skip_space(const char* at) const noexcept {
+        while (at != end_ && is_space(*at)) ++at;
+        return at;
+    }
+    bool read_lone_scalar(const Node& root) noexcept;
+    Open read_members(const char* bracket, const Node& node) noexcept;
+    Open read_elements(const char* bracket, const Node& node) noexcept;
+    Open take_value(const char* at, const Node* wanted, std::size_t& missing) noexcept;
+    Open read_value(const char* at, const Node& node) noexcept;
+    bool skip_value(const char* at) noexcept;
+    std::string_view scalar_at(const char* at) noexcept;
+    const Node* find_member(const Node& node, std::string_view name) noexcept;
+    bool put(const Node& node, const std::optional<Value>& value) noexcept;
+
+    const std::string_view text_;
+    const char* const end_;
+    JsonTokens tokens_;
+    Block& block_;
+    const std::uint32_t item_;
 };
 
-/// A string without escapes is taken where it lies. Others are written, unescaped and so never
-/// longer, over themselves: the parser does not come back to them.
-template <typename Source>
-error_code read_string(Source& source, Value& out) noexcept {
-    std::string_view token;
-    if (const auto error =
-            simdjson::simdjson_result<std::string_view>(source.raw_json_token()).get(token))
-        return error;
-    const std::size_t close = token.rfind('"');
-    if (close != 0 && close != std::string_view::npos &&
-        token.find('\\') == std::string_view::npos) {
-        out = kernel::string_value(token.substr(1, close - 1));
-        return simdjson::SUCCESS;
-    }
-    std::string_view text;
-    if (const auto error = source.get_string().get(text)) return error;
-    char* const room = const_cast<char*>(token.data()) + 1;
-    std::memcpy(room, text.data(), text.size());
-    out = kernel::string_value({room, text.size()});
-    return simdjson::SUCCESS;
-}
-
-template <typename Source>
-error_code read_number(Source& source, Value& out) noexcept {
-    ondemand::number number;
-    if (source.get_number().get(number) == simdjson::SUCCESS) {
-        out = value_of(number);
-        return simdjson::SUCCESS;
-    }
-    double wide = 0;  // an integer of more than 64 bits
-    if (const auto error = source.get_double().get(wide)) return error;
-    out = kernel::double_value(wide);
-    return simdjson::SUCCESS;
-}
-
-template <typename Source>
-error_code read_scalar(Source& source, ondemand::json_type type, Value& out) noexcept {
-    switch (type) {
-        case ondemand::json_type::string:
-            return read_string(source, out);
-        case ondemand::json_type::number:
-            return read_number(source, out);
-        case ondemand::json_type::boolean: {
-            bool truth = false;
-            if (const auto error = source.get_bool().get(truth)) return error;
-            out = kernel::bool_value(truth);
-            return simdjson::SUCCESS;
-        }
-        case ondemand::json_type::null: {
-            out = kernel::null_value();
-            return simdjson::simdjson_result<bool>(source.is_null()).error();
-        }
-        default:
-            return simdjson::SUCCESS;
-    }
-}
-
-/// The member that `field` is, or nullptr.
-const Node* find_member(const Node& node,
-                        simdjson::simdjson_result<ondemand::field>& field) noexcept {
-    const char* const raw = field.key().value_unsafe().raw();
-    for (const Node& member : node.members) {
-        if (member.plain && std::memcmp(raw, member.name.data(), member.name.size()) == 0 &&
-            raw[member.name.size()] == '"') {
-            return &member;
-        }
-    }
-    const char* end = raw;
-    while (*end != '"' && *end != '\\') ++end;
-    if (*end == '"') return nullptr;
-    std::string_view name;
-    if (field.unescaped_key().get(name) != simdjson::SUCCESS) return nullptr;
-    const auto found = std::find_if(node.members.begin(), node.members.end(),
-                                    [name](const Node& member) { return member.name == name; });
-    return found == node.members.end() ? nullptr : &*found;
-}
-
-template <typename Source>
-error_code read_tree(Source& source, ondemand::json_type type, const Node& node,
-                     Sink& sink) noexcept;
-
-/// Members already met are remembered in a mask: the first of a name counts.
-error_code read_members(ondemand::object& object, const Node& node, Sink& sink) noexcept {
-    static_assert(PathSet::kMaxPaths <= 64);
-    std::uint64_t met = 0;
-    std::size_t missing = node.members.size();
-    for (auto field : object) {
-        if (const auto error = field.error()) return error;
-        const Node* const member = find_member(node, field);
-        if (member == nullptr) continue;
-        const std::uint64_t bit = std::uint64_t{1} << (member - node.members.data());
-        if ((met & bit) != 0) continue;
-        met |= bit;
-        ondemand::value value;
-        if (const auto error = field.value().get(value)) return error;
-        ondemand::json_type type;
-        if (const auto error = value.type().get(type)) return error;
-        if (const auto error = read_tree(value, type, *member, sink)) return error;
-        if (--missing == 0) return simdjson::SUCCESS;
-    }
-    return simdjson::SUCCESS;
-}
-
-error_code read_elements(ondemand::array& array, const Node& node, Sink& sink) noexcept {
-    std::uint32_t index = 0;
-    std::size_t missing = node.elements.size();
-    for (auto element : array) {
-        if (const auto error = element.error()) return error;
-        const auto wanted =
-            std::find_if(node.elements.begin(), node.elements.end(),
-                         [index](const Node& child) { return child.index == index; });
-        ++index;
-        if (wanted == node.elements.end()) continue;
-        ondemand::value value;
-        if (const auto error = element.get(value)) return error;
-        ondemand::json_type type;
-        if (const auto error = value.type().get(type)) return error;
-        if (const auto error = read_tree(value, type, *wanted, sink)) return error;
-        if (--missing == 0) return simdjson::SUCCESS;
-    }
-    return simdjson::SUCCESS;
-}
-
-template <typename Source>
-error_code read_tree(Source& source, ondemand::json_type type, const Node& node,
-                     Sink& sink) noexcept {
-    if (type == ondemand::json_type::object) {
-        if (node.members.empty()) return simdjson::SUCCESS;
-        ondemand::object object;
-        if (const auto error = source.get_object().get(object)) return error;
-        return read_members(object, node, sink);
-    }
-    if (type == ondemand::json_type::array) {
-        if (node.elements.empty()) return simdjson::SUCCESS;
-        ondemand::array array;
-        if (const auto error = source.get_array().get(array)) return error;
-        return read_elements(array, node, sink);
-    }
-    if (node.slot == PathSet::kNoSlot) return simdjson::SUCCESS;
-    Value value{};
-    if (const auto error = read_scalar(source, type, value)) return error;
-    sink.put(node.slot, value);
-    return simdjson::SUCCESS;
-}
-
-bool is_container(ondemand::json_type type) noexcept {
-    return type == ondemand::json_type::object || type == ondemand::json_type::array;
-}
-
-/// A document that is one scalar is short: it is checked as a whole, whether it is wanted or not.
-bool read_lone_scalar(ondemand::document& document, ondemand::json_type type, const Node& root,
-                      Sink& sink) noexcept {
-    Value value{};
-    if (type == ondemand::json_type::string) {
-        std::string_view token;
-        std::string_view text;
-        if (document.raw_json_token().get(token) || document.get_string().get(text)) return false;
-        char* const room = const_cast<char*>(token.data()) + 1;
-        std::memcpy(room, text.data(), text.size());
-        value = kernel::string_value({room, text.size()});
-    } else if (read_scalar(document, type, value) != simdjson::SUCCESS) {
-        return false;
-    }
-    const char* rest = nullptr;
-    if (document.current_location().get(rest) != simdjson::OUT_OF_BOUNDS) return false;
-    sink.put(root.slot, value);
+bool DocumentReader::put(const Node& node, const std::optional<Value>& value) noexcept {
+    if (!value) return false;
+    if (node.slot != PathSet::kNoSlot) block_.fields[node.slot][item_] = *value;
     return true;
 }
 
-/// What the kernel asks simdjson to hold for a document, beside the copy of it: four bytes for each
-/// possible structural character and the buffer for unescaped strings.
-constexpr std::uint64_t kParserBytesPerByte = 6;
-constexpr std::uint64_t kParserBytesMin = 16u << 10;
+const Node* DocumentReader::find_member(const Node& node, std::string_view name) noexcept {
+    for (const Node& member : node.members) {
+        if (member.plain && member.name == name) return &member;
+    }
+    if (!tokens_.met_escape() || name.find('\\') == std::string_view::npos) return nullptr;
+    const auto meant = read_json_string(name, *block_.scratch);
+    if (!meant || kernel::is_null(*meant)) return nullptr;
+    const auto found = std::ranges::find(node.members, kernel::bytes_of(*meant), &Node::name);
+    return found == node.members.end() ? nullptr : &*found;
+}
+
+/// The number or word at `at` in an object or array; empty: there is none, or the document ends.
+std::string_view DocumentReader::scalar_at(const char* at) noexcept {
+    const char* const token = tokens_.peek();
+    if (token == nullptr || (*token != ',' && *token != '}' && *token != ']')) return {};
+    return trimmed({at, token});
+}
+
+bool DocumentReader::skip_value(const char* at) noexcept {
+    if (at == end_) return false;
+    if (*at == '"') return tokens_.next() != nullptr && tokens_.next() != nullptr;
+    if (*at == '{' || *at == '[') return tokens_.next() != nullptr && tokens_.leave(1);
+    return !scalar_at(at).empty();
+}
+
+DocumentReader::Open DocumentReader::read_value(const char* at, const Node& node) noexcept {
+    if (at == end_) return std::nullopt;
+    if (*at == '{' || *at == '[') {
+        tokens_.next();
+        if (*at == '{' && !node.members.empty()) return read_members(at, node);
+        if (*at == '[' && !node.elements.empty()) return read_elements(at, node);
+        return 1;
+    }
+    std::optional<Value> value;
+    if (*at == '"') {
+        tokens_.next();
+        const char* const close = tokens_.next();
+        if (close == nullptr) return std::nullopt;
+        value = read_json_string({at + 1, close}, *block_.scratch);
+    } else {
+        value = read_json_scalar(scalar_at(at));
+    }
+    if (!put(node, value)) return std::nullopt;
+    return 0;
+}
+
+/// Reads the value if it is wanted, which makes one less of what is missing, or passes over it.
+DocumentReader::Open DocumentReader::take_value(const char* at, const Node* wanted,
+                                                std::size_t& missing) noexcept {
+    if (wanted == nullptr) return skip_value(at) ? Open(0) : std::nullopt;
+    const Open open = read_value(at, *wanted);
+    if (!open || --missing == 0 || *open == 0) return open;
+    return tokens_.leave(*open) ? Open(0) : std::nullopt;
+}
+
+/// Members already met are remembered in a mask: the first of a name counts.
+DocumentReader::Open DocumentReader::read_members(const char* bracket, const Node& node) noexcept {
+    static_assert(PathSet::kMaxPaths <= 64);
+    std::uint64_t met = 0;
+    std::size_t missing = node.members.size();
+    const char* at = skip_space(bracket + 1);
+    if (at != end_ && *at == '}') {
+        tokens_.next();
+        return 0;
+    }
+    while (true) {
+        const char* const open_quote = tokens_.next();
+        if (open_quote == nullptr || open_quote != at || *at != '"') return std::nullopt;
+        const char* const close_quote = tokens_.next();
+        if (close_quote == nullptr) return std::nullopt;
+        const char* const colon = tokens_.next();
+        if (colon == nullptr || *colon != ':' || colon != skip_space(close_quote + 1))
+            return std::nullopt;
+        const Node* member = find_member(node, {at + 1, close_quote});
+        if (member != nullptr) {
+            const std::uint64_t bit = std::uint64_t{1} << (member - node.members.data());
+            if ((met & bit) != 0) member = nullptr;
+            met |= bit;
+        }
+        const Open open = take_value(skip_space(colon + 1), member, missing);
+        if (!open) return open;
+        if (missing == 0) return *open + 1;
+        const char* const behind = tokens_.next();
+        if (behind == nullptr || (*behind != ',' && *behind != '}')) return std::nullopt;
+        if (*behind == '}') return 0;
+        at = skip_space(behind + 1);
+    }
+}
+
+DocumentReader::Open DocumentReader::read_elements(const char* bracket, const Node& node) noexcept {
+    std::size_t missing = node.elements.size();
+    const char* at = skip_space(bracket + 1);
+    if (at != end_ && *at == ']') {
+        tokens_.next();
+        return 0;
+    }
+    for (std::uint32_t index = 0;; ++index) {
+        const auto wanted = std::ranges::find(node.elements, index, &Node::index);
+        const Open open =
+            take_value(at, wanted == node.elements.end() ? nullptr : &*wanted, missing);
+        if (!open) return open;
+        if (missing == 0) return *open + 1;
+        const char* const behind = tokens_.next();
+        if (behind == nullptr || (*behind != ',' && *behind != ']')) return std::nullopt;
+        if (*behind == ']') return 0;
+        at = skip_space(behind + 1);
+    }
+}
+
+/// What is no object and no array is short, and checked whether it is wanted or not.
+bool DocumentReader::read_lone_scalar(const Node& root) noexcept {
+    if (text_.front() != '"') return put(root, read_json_scalar(text_));
+    tokens_.next();
+    if (tokens_.next() != end_ - 1) return false;
+    return put(root, read_json_string(text_.substr(1, text_.size() - 2), *block_.scratch));
+}
+
+bool DocumentReader::read(const Node& root) noexcept {
+    if (text_.empty()) return false;
+    const bool is_object = text_.front() == '{';
+    if (!is_object && text_.front() != '[') return read_lone_scalar(root);
+    Open open = read_value(text_.data(), root);
+    const bool entered = is_object ? !root.members.empty() : !root.elements.empty();
+    if (open && !entered) open = tokens_.leave(1) ? Open(0) : std::nullopt;
+    if (!open || *open > 0) return open.has_value();
+    return tokens_.next() == nullptr && text_.back() == (is_object ? '}' : ']');
+}
 
 }  // namespace
 
-struct JsonReader::Impl {
-    const PathSet& paths;
-    ondemand::parser parser;
-    std::unique_ptr<char[]> copies;
-    std::uint64_t capacity = 0;
-
-    /// Behind the last value: what simdjson may read, and what comparing a name may.
-    std::uint64_t slack() const noexcept {
-        return simdjson::SIMDJSON_PADDING + paths.longest_name() + 1;
-    }
-
-    void reserve(std::uint64_t bytes) {
-        if (capacity >= bytes) return;
-        copies = std::make_unique<char[]>(bytes);
-        capacity = bytes;
-    }
-
-    bool read_one(const char* json, std::uint32_t bytes, std::uint64_t room, Sink& sink) {
-        ondemand::document document;
-        if (parser.iterate(json, bytes, room).get(document) != simdjson::SUCCESS) return false;
-        ondemand::json_type type;
-        if (document.type().get(type) != simdjson::SUCCESS) return false;
-        if (!is_container(type)) return read_lone_scalar(document, type, paths.root(), sink);
-        if (type == ondemand::json_type::object) {
-            ondemand::object object;
-            if (document.get_object().get(object) != simdjson::SUCCESS) return false;
-            return paths.root().members.empty() ||
-                   read_members(object, paths.root(), sink) == simdjson::SUCCESS;
-        }
-        ondemand::array array;
-        if (document.get_array().get(array) != simdjson::SUCCESS) return false;
-        return paths.root().elements.empty() ||
-               read_elements(array, paths.root(), sink) == simdjson::SUCCESS;
-    }
-};
-
-JsonReader::JsonReader(const PathSet& paths) : impl_(std::make_unique<Impl>(paths)) {}
-JsonReader::~JsonReader() = default;
-
-std::uint64_t JsonReader::memory_for(std::uint64_t value_bytes,
-                                     std::uint64_t longest_value) const noexcept {
-    return value_bytes + impl_->slack() +
-           std::max(longest_value * kParserBytesPerByte, kParserBytesMin);
-}
-
-void JsonReader::read(Block& block, std::span<bool> failed) {
-    std::uint64_t total = 0;
-    for (std::uint32_t index = 0; index < block.count; ++index)
-        total += block.items[index].value_bytes;
-    impl_->reserve(total + impl_->slack());
+void read_json_fields(const PathSet& paths, Block& block, std::span<bool> failed) noexcept {
+    /// So many items ahead the beginning of a value, where most fields are, is asked for.
+    constexpr std::uint32_t kAhead = 8;
     for (Column& column : block.fields) std::fill_n(column.begin(), block.count, Value{});
-
-    std::uint64_t at = 0;
     for (std::uint32_t index = 0; index < block.count; ++index) {
-        const kernel::Item& item = block.items[index];
-        char* const copy = impl_->copies.get() + at;
-        std::memcpy(copy, item.value, item.value_bytes);
-        Sink sink(block.fields, index);
-        failed[index] = !impl_->read_one(copy, item.value_bytes, impl_->capacity - at, sink);
-        at += item.value_bytes;
+        if (index + kAhead < block.count) {
+            const char* const ahead = block.items[index + kAhead].value;
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + 64);
+        }
+        const std::string_view text = kernel::value_of(block.items[index]);
+        failed[index] = !DocumentReader(text, block, index).read(paths.root());
         if (!failed[index]) continue;
         for (Column& column : block.fields) column[index] = Value{};
     }

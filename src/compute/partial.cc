@@ -48,13 +48,12 @@ struct Partial::Impl {
           plan(program->impl()),
           access(source),
           account(std::move(budget)),
-          block(std::make_unique<Block>(kernel::Host(account.host()), plan.paths.size())),
-          reader(plan.paths) {}
+          block(std::make_unique<Block>(kernel::Host(account.host()), plan.paths.size())) {}
 
     Status add(const store::ItemView& item, std::uint32_t now, const std::atomic<bool>& stop);
     Status flush(std::uint32_t now, const std::atomic<bool>& stop);
     void read_access();
-    Status read_fields();
+    void read_fields() noexcept;
     Status pick();
     void pace(std::uint64_t block_ns) noexcept;
     void filter(const std::vector<Condition>& conditions, bool with_fields);
@@ -69,8 +68,6 @@ struct Partial::Impl {
     const store::Shard* shard = nullptr;  // whose segment is mapped
     PartialAccount account;               // outlives everything below
     std::unique_ptr<Block> block;
-    JsonReader reader;
-    std::uint64_t reader_bytes = 0;  // accounted for the reader
     std::unique_ptr<Reducer> reducer;
     Counters counters;
     std::vector<kernel::Item> picked;  // by a program that acts, not taken yet
@@ -133,24 +130,13 @@ void Partial::Impl::read_access() {
     }
 }
 
-Status Partial::Impl::read_fields() {
-    std::uint64_t total = 0;
-    std::uint64_t longest = 0;
-    for (std::uint32_t index = 0; index < block->count; ++index) {
-        total += block->items[index].value_bytes;
-        longest = std::max<std::uint64_t>(longest, block->items[index].value_bytes);
-    }
-    const std::uint64_t needed = reader.memory_for(total, longest);
-    if (needed > reader_bytes) {
-        if (!account.take(needed - reader_bytes)) return bound();
-        reader_bytes = needed;
-    }
+/// Items whose value is not JSON are left out.
+void Partial::Impl::read_fields() noexcept {
     std::array<bool, kBlockItems> failed{};
-    reader.read(*block, failed);
+    read_json_fields(plan.paths, *block, failed);
     const std::uint32_t before = block->count;
     block->compact(true, [&failed](std::uint32_t index) { return !failed[index]; });
     counters.failed += before - block->count;
-    return {};
 }
 
 Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
@@ -163,7 +149,7 @@ Status Partial::Impl::flush(std::uint32_t now, const std::atomic<bool>& stop) {
     const std::uint64_t begun_ns = base::monotonic_ns();
     filter(plan.plain_conditions, false);
     if (block->count > 0 && !plan.paths.empty()) {
-        if (auto read = read_fields(); !read) return read;
+        read_fields();
         filter(plan.field_conditions, true);
     }
     if (block->count > 0 && has(plan.touches, Touches::Access)) read_access();

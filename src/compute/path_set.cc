@@ -31,10 +31,7 @@ PathSet::Node& child_of(PathSet::Node& node, const ast::PathStep& step) {
 
 std::uint32_t PathSet::add(std::span<const ast::PathStep> path) {
     Node* node = &root_;
-    for (const ast::PathStep& step : path) {
-        if (step.name) longest_name_ = std::max(longest_name_, step.name->size());
-        node = &child_of(*node, step);
-    }
+    for (const ast::PathStep& step : path) node = &child_of(*node, step);
     if (node->slot == kNoSlot) node->slot = slots_++;
     return node->slot;
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -33,12 +32,10 @@ class PathSet {
     std::uint32_t size() const noexcept { return slots_; }
     bool empty() const noexcept { return slots_ == 0; }
     const Node& root() const noexcept { return root_; }
-    std::size_t longest_name() const noexcept { return longest_name_; }
 
  private:
     Node root_;
     std::uint32_t slots_ = 0;
-    std::size_t longest_name_ = 0;
 };
 
 }  // namespace shardmill::compute

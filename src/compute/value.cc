@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
+
+#include "base/utf8.h"
 
 namespace shardmill::compute {
 
@@ -16,12 +19,23 @@ using kernel::has_bytes;
 bool is_digit(char byte) noexcept { return byte >= '0' && byte <= '9'; }
 
 /// from_chars also takes "inf", "nan" and "1."; this is the part of the check it does not do.
-bool looks_like_number(std::string_view text) noexcept {
-    if (text.empty()) return false;
-    const std::size_t first = text[0] == '-' ? 1 : 0;
-    if (first >= text.size() || !is_digit(text[first])) return false;
-    const std::size_t dot = text.find('.');
-    return dot == std::string_view::npos || (dot + 1 < text.size() && is_digit(text[dot + 1]));
+/// `digits`: without the sign.
+bool looks_like_number(std::string_view digits) noexcept {
+    if (digits.empty() || !is_digit(digits[0])) return false;
+    const std::size_t dot = digits.find('.');
+    return dot == std::string_view::npos || (dot + 1 < digits.size() && is_digit(digits[dot + 1]));
+}
+
+/// Nearly all integers have at most this many digits, which fit whatever they are.
+constexpr std::size_t kShortDigits = 18;
+
+std::optional<std::int64_t> parse_short(std::string_view digits) noexcept {
+    std::int64_t number = 0;
+    for (const char byte : digits) {
+        if (!is_digit(byte)) return std::nullopt;
+        number = number * 10 + (byte - '0');
+    }
+    return number;
 }
 
 template <typename Number>
@@ -30,6 +44,33 @@ std::optional<Number> parse_whole(std::string_view text) noexcept {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
     return number;
+}
+
+/// Of a number beyond a double's range: whether it is too near to zero rather than too far away.
+bool is_tiny(std::string_view text) noexcept {
+    const std::size_t mark = text.find_first_of("eE");
+    std::int32_t exponent = 0;
+    if (mark != std::string_view::npos) {
+        const std::string_view written =
+            text.substr(mark + (text.substr(mark + 1).starts_with('+') ? 2 : 1));
+        const char* const end = written.data() + written.size();
+        if (std::from_chars(written.data(), end, exponent).ec != std::errc{})
+            return written.starts_with('-');
+    }
+    const std::string_view mantissa = text.substr(0, mark);
+    const std::size_t point = std::min(mantissa.find('.'), mantissa.size());
+    const std::size_t first = mantissa.find_first_of("123456789");
+    return exponent + static_cast<std::int64_t>(point) < static_cast<std::int64_t>(first);
+}
+
+Value parse_double(std::string_view text) noexcept {
+    const char* const end = text.data() + text.size();
+    double number = 0;
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (stop != end) return kernel::null_value();
+    if (error == std::errc{}) return kernel::double_value(number);
+    return is_tiny(text) ? kernel::double_value(text.starts_with('-') ? -0.0 : 0.0)
+                         : kernel::null_value();
 }
 
 /// Int128 enough to hold every int64, uint64 and double exactly.
@@ -101,38 +142,20 @@ char short_escape(char byte) noexcept {
     }
 }
 
-/// Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
-std::size_t utf8_length(std::string_view text) noexcept {
-    const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned first = byte(0);
-    const std::size_t length = first < 0x80       ? 1
-                               : first >> 5 == 6  ? 2
-                               : first >> 4 == 14 ? 3
-                               : first >> 3 == 30 ? 4
-                                                  : 0;
-    if (length == 0 || length > text.size()) return 0;
-    for (std::size_t at = 1; at < length; ++at) {
-        if (byte(at) >> 6 != 2) return 0;
-    }
-    if (length == 2 && first < 0xc2) return 0;  // overlong
-    if (length == 3 && ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)))
-        return 0;
-    if (length == 4 &&
-        ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f) || first > 0xf4)) {
-        return 0;
-    }
-    return length;
-}
-
 }  // namespace
 
 Value parse_number_text(std::string_view text) noexcept {
-    if (!looks_like_number(text)) return kernel::null_value();
+    const bool negative = text.starts_with('-');
+    const std::string_view digits = text.substr(negative ? 1 : 0);
+    if (!looks_like_number(digits)) return kernel::null_value();
+    if (digits.size() <= kShortDigits) {
+        if (const auto number = parse_short(digits))
+            return kernel::int_value(negative ? -*number : *number);
+    }
     if (const auto number = parse_whole<std::int64_t>(text)) return kernel::int_value(*number);
     if (const auto number = parse_whole<std::uint64_t>(text))
         return kernel::unsigned_value(*number);
-    if (const auto number = parse_whole<double>(text)) return kernel::double_value(*number);
-    return kernel::null_value();
+    return parse_double(text);
 }
 
 Value narrowed(Int128 integer) noexcept {
@@ -224,7 +247,7 @@ void append_json(std::string& out, const Value& value) {
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     while (!text.empty()) {
-        const std::size_t length = utf8_length(text);
+        const std::size_t length = base::utf8_sequence(text);
         const char byte = text[0];
         if (length == 0) {
             out += "\xef\xbf\xbd";

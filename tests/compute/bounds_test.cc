@@ -54,10 +54,14 @@ TEST(BoundsTest, FailsWhenMemoryIsUsedUp) {
     }
 }
 
-TEST(BoundsTest, FailsWhenOneValueIsTooLargeToRead) {
-    const std::string document = R"({"n":1,"pad":")" + std::string(1u << 20, 'p') + "\"}";
-    const auto result =
-        run_with(compiled("agg:sum($.n)"), items_of({document}), {.memory_bytes = 1u << 20});
+/// Fields are taken where they lie; only what has to be written anew takes memory.
+TEST(BoundsTest, FailsWhenOneStringIsTooLargeToUnescape) {
+    const std::string plain = R"({"v":")" + std::string(1u << 20, 'p') + "\"}";
+    const std::string escaped = R"({"v":"\n)" + std::string(1u << 20, 'p') + "\"}";
+    const auto program = compiled("agg:sum(len($.v))");
+    const JobLimits limits{.memory_bytes = 1u << 20};
+    EXPECT_TRUE(run_with(program, items_of({plain}), limits).has_value());
+    const auto result = run_with(program, items_of({plain, escaped}), limits);
     ASSERT_FALSE(result.has_value());
     EXPECT_EQ(result.error().kind, JobErrorKind::Memory);
 }

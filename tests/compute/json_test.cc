@@ -42,6 +42,9 @@ TEST(JsonTest, ReadsScalarsOfEveryKind) {
     EXPECT_EQ(read("$.v", R"({"v":9223372036854775807})"), "9223372036854775807");
     EXPECT_EQ(read("$.v", R"({"v":18446744073709551615})"), "18446744073709551615");
     EXPECT_EQ(read("$.v", R"({"v":100000000000000000000})"), "1e+20");
+    EXPECT_EQ(read("$.v", R"({"v":1e-400})"), "0");
+    EXPECT_EQ(read("$.v", R"({"v":-0.)" + std::string(400, '0') + "1}"), "-0");
+    EXPECT_EQ(read("$.v", R"({"v":0.)" + std::string(400, '0') + "1e450}"), "1e+49");
     EXPECT_EQ(read("$.v", R"({"v":false})"), "false");
     EXPECT_EQ(read("$.v", R"({"v":null})"), "null");
     EXPECT_EQ(read("$.v", R"({ "v" : "" } )"), "");
@@ -104,8 +107,49 @@ TEST(JsonTest, CountsAsFailedWhatIsNotJson) {
                               "{\"v\":\"\xff\"}",
                               R"({"v":"\q"})",
                               R"({"v":1e999})",
+                              R"({"v":1e9999999999})",
+                              R"({"v":1.})",
+                              R"({"v":+1})",
+                              R"({"v":-})",
+                              R"({"v":12"x"})",
+                              R"({"v":12:})",
+                              R"({"v":"\ud800"})",
+                              R"({"v":"\udc00\ud800"})",
+                              R"({"v":"\u12g4"})",
+                              "{\"v\":\"\xed\xa0\x80\"}",
+                              "{\"v\":\"a\tb\"}",
+                              R"({"w":1 2,"x":3,})",
                               R"({"w" 1,"v":2})"}) {
         EXPECT_EQ(read("$.v", value), "failed") << value;
+    }
+}
+
+TEST(JsonTest, LooksNoFurtherThanTheLastField) {
+    EXPECT_EQ(read("$.v", R"({"v":1,nonsense)"), "1");
+    EXPECT_EQ(read("$.v", R"({"v":"x"nonsense)"), "x");
+    EXPECT_EQ(read("$.v.w,$.x[1]", R"({"v":{"w":1,?},"x":[0,2,?)"), "1\t2");
+    EXPECT_EQ(read("$.v", R"({"v":{"w":?)"), "null");
+    // A field that is not there is looked for up to the end.
+    EXPECT_EQ(read("$.v,$.none", R"({"v":1,nonsense)"), "failed");
+    EXPECT_EQ(read("$.none", R"({"v":1} nonsense)"), "failed");
+    EXPECT_EQ(read("$.v.none,$.w", R"({"v":{"x":1,?},"w":2})"), "failed");
+    EXPECT_EQ(read("$[0]", R"({"v":1)"), "failed");
+}
+
+TEST(JsonTest, PassesOverWhatIsNotWantedByItsBracketsAndStrings) {
+    EXPECT_EQ(read("$.v", R"({"w":{"x":[{"y":"]}\"}]"}]},"v":1})"), "1");
+    EXPECT_EQ(read("$.v", R"({"w":"\q","v":1})"), "1");
+    EXPECT_EQ(read("$.v", R"({"w":nothing,"v":1})"), "1");
+    EXPECT_EQ(read("$.v", R"({"w":,"v":1})"), "failed");
+    EXPECT_EQ(read("$.v", R"({"w":[[],"v":1})"), "failed");
+    for (std::size_t length = 0; length < 200; ++length) {
+        const std::string text = std::string(length, '\\') + (length % 2 == 1 ? "\\" : "");
+        EXPECT_EQ(read("$.v", R"({"w":")" + text + R"(","v":1})"), "1") << length;
+        EXPECT_EQ(read("$.v", R"({"w":")" + text + R"(\","v":1})"), "failed") << length;
+        const std::string nested(length, '[');
+        const std::string closed(length, ']');
+        EXPECT_EQ(read("$.v", R"({"w":)" + nested + "0" + closed + R"(,"v":1})"), "1") << length;
+        EXPECT_EQ(read("$.v", R"({"w":[)" + nested + "0" + closed + R"(,"v":1})"), "failed");
     }
 }
 

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "fuzz/binary_parser_seeds.h"
+#include "fuzz/json_fields_seeds.h"
 #include "fuzz/meta_parser_seeds.h"
+#include "fuzz/pipeline_seeds.h"
 #include "fuzz/store_seeds.h"
 #include "fuzz/text_parser_seeds.h"
 #include "fuzz/udp_frame_seeds.h"
@@ -16,6 +18,8 @@ namespace {
 std::vector<std::string> seeds_of(std::string_view parser) {
     using namespace shardmill::fuzz;
     if (parser == "meta") return {meta_parser_seeds().begin(), meta_parser_seeds().end()};
+    if (parser == "json") return {json_fields_seeds().begin(), json_fields_seeds().end()};
+    if (parser == "pipeline") return {pipeline_seeds().begin(), pipeline_seeds().end()};
     if (parser == "store") return store_seeds();
     if (parser == "udp") return udp_frame_seeds();
     if (parser == "text") return {text_parser_seeds().begin(), text_parser_seeds().end()};
@@ -29,7 +33,7 @@ std::vector<std::string> seeds_of(std::string_view parser) {
 int main(int argc, char** argv) {
     const auto seeds = argc == 3 ? seeds_of(argv[1]) : std::vector<std::string>{};
     if (seeds.empty()) {
-        std::fprintf(stderr, "usage: %s text|meta|binary|udp|store <directory>\n", argv[0]);
+        std::fprintf(stderr, "usage: %s text|meta|binary|udp|store|json|pipeline <directory>\n", argv[0]);
         return 2;
     }
     const std::filesystem::path directory = argv[2];

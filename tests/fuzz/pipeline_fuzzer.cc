@@ -1,0 +1,10 @@
+#include <cstddef>
+#include <cstdint>
+
+#include "fuzz/pipeline_check.h"
+
+/// libFuzzer's entry point.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    shardmill::fuzz::check_pipeline({reinterpret_cast<const char*>(data), size});
+    return 0;
+}
