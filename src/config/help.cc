@@ -57,10 +57,10 @@ std::string version_line() {
 std::string help_text() {
     std::string out = version_line();
     append_groups(out, option_groups());
-    append_help(
-        out, "    --probe",
-        "alone: print what this kernel's io_uring offers and what is used\nof it, and exit: "
-        "0 if the server can run here, else 1");
+    out += "\nAlone, instead of a start:\n";
+    append_help(out, "    --probe",
+                "print what this kernel's io_uring offers and what is used of it;\n"
+                "exit code 0 if the server can run here, else 1");
     out += "\nExtended options (-o <name>[=<value>],...):\n";
     append_groups(out, suboption_groups());
     return out;
