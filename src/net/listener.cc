@@ -134,10 +134,11 @@ std::expected<void, std::string> raise_file_limit(const ServerConfig& config) {
         rlim_t{config.connections_max} + rlim_t{config.reactors} * 2 + udp_sockets + kOthers;
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-    if (limit.rlim_cur >= needed) return {};
-    limit.rlim_cur = needed;
+    const bool enough = limit.rlim_cur >= needed;
+    // All that may be had: snapshots and jobs open some files for every core.
     limit.rlim_max = std::max(limit.rlim_max, needed);
-    if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) == 0 || enough) return {};
     return std::unexpected(
         fmt::format("cannot have {} connections: that needs {} open files, and the limit cannot be "
                     "raised that far; raise it (ulimit -n) or ask for fewer connections with -c",

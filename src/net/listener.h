@@ -20,7 +20,8 @@ struct Listener {
 /// do; nothing stays open. May look up names: not on a reactor.
 std::expected<std::vector<Listener>, std::string> open_listeners(const ServerConfig& config);
 
-/// Raises the limit on open files to what `connections_max` needs, or says why it cannot.
+/// Raises the limit on open files as far as the system lets us, and to what `connections_max` needs
+/// at least, or says why it cannot.
 std::expected<void, std::string> raise_file_limit(const ServerConfig& config);
 
 }  // namespace shardmill::net
