@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include <expected>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -159,6 +160,7 @@ int exit_with(const EarlyExit& exit) {
 
 int main(int argc, char** argv) {
     using namespace shardmill;
+    admin::open_standard_files();
     try {
         const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
         if (arguments.size() == 1 && arguments.front() == "--probe") return print_probe();
@@ -168,6 +170,9 @@ int main(int argc, char** argv) {
         report(*config);
         const auto ended = run(*config);
         return ended ? 0 : exit_with(ended.error());
+    } catch (const std::bad_alloc&) {
+        return exit_with({config::kExitFailure,
+                          "shardmill: cannot start: no memory; raise `ulimit -v` or lower -m\n"});
     } catch (const std::exception& error) {
         return exit_with(
             {config::kExitFailure, std::string("shardmill: cannot start: ") + error.what() + "\n"});

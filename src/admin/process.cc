@@ -45,6 +45,13 @@ pid_t living_process_of(const std::string& path) {
 
 }  // namespace
 
+void open_standard_files() noexcept {
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        // What is opened gets the lowest number that is free.
+        if (::fcntl(standard, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR);
+    }
+}
+
 std::expected<Account, config::EarlyExit> find_account(const config::Config& config, uid_t euid) {
     if (euid != 0) return Account{};  // -u is for root; without it memcached ignores the option too
     if (config.user.empty()) {

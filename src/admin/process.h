@@ -14,6 +14,10 @@ namespace shardmill::admin {
 /// every error is a text for the operator with memcached's exit code.
 using ProcessResult = std::expected<void, config::EarlyExit>;
 
+/// Opens standard files that were handed over closed on /dev/null: before anything else, so that no
+/// socket and no file gets their numbers and is written to, or closed, in their place.
+void open_standard_files() noexcept;
+
 /// Whom to become: an account by name. Nothing is changed by looking it up.
 struct Account {
     bool change = false;  // false: stay who we are

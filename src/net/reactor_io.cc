@@ -50,6 +50,18 @@ void ReactorIo::set_udp(std::vector<UdpSocket> sockets) {
 
 std::expected<void, std::string> ReactorIo::begin(uring::Ring& ring,
                                                   runtime::WaitPolicy& wait_policy) {
+    try {
+        auto begun = begin_parts(ring, wait_policy);
+        if (!begun) let_go_of_ring();
+        return begun;
+    } catch (...) {
+        let_go_of_ring();
+        throw;
+    }
+}
+
+std::expected<void, std::string> ReactorIo::begin_parts(uring::Ring& ring,
+                                                        runtime::WaitPolicy& wait_policy) {
     auto buffers = uring::BufferRing::open(ring, kBufferGroup, config_.receive_buffers,
                                            config_.receive_buffer_bytes);
     if (!buffers) return std::unexpected(buffers.error());
@@ -393,12 +405,16 @@ void ReactorIo::update_receive(Connection& connection) noexcept {
 void ReactorIo::end() noexcept {
     SHARDMILL_ASSERT(table_.size() == 0);
     dirty_.clear();
+    buffers_.give_back(plain_);
+    let_go_of_ring();
+    publish_counters();
+}
+
+void ReactorIo::let_go_of_ring() noexcept {
     if (udp_) udp_->end();
     reader_.reset();
     batch_.reset();
     receive_buffers_.reset();
-    buffers_.give_back(plain_);
-    publish_counters();
     ring_ = nullptr;
 }
 

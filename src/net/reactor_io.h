@@ -76,6 +76,9 @@ class ReactorIo final : public runtime::TurnWork {
     static void on_send(uring::Completion& completion, std::int32_t result,
                         std::uint32_t flags) noexcept;
 
+    std::expected<void, std::string> begin_parts(uring::Ring& ring,
+                                                 runtime::WaitPolicy& wait_policy);
+    void let_go_of_ring() noexcept;
     Connection* find(ConnectionId id) noexcept;
     void begin_session(Connection& connection) noexcept;
     void look_after(Connection& connection) noexcept;

@@ -72,9 +72,9 @@ std::expected<void, std::string> UdpPort::begin(uring::Ring& ring, const Parts& 
         receiving->number = number;
         receiving->receiver = std::make_unique<uring::DatagramReceiver>(
             ring, *receive_buffers_, sockets_[number].socket.get(), *receiving);
-        receiving->receiver->arm();
         receiving_.push_back(std::move(receiving));
     }
+    for (auto& receiving : receiving_) receiving->receiver->arm();
     return {};
 }
 

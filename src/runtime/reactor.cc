@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <future>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -41,14 +42,18 @@ std::expected<void, std::string> Reactor::start(const uring::RingConfig& ring_co
     auto outcome = begun.get_future();
     auto body = [this, begun = std::move(begun), ring_config]() mutable {
         ::pthread_setname_np(::pthread_self(), config_.name.c_str());
-        auto ring = uring::Ring::open(ring_config);
-        if (!ring) return begun.set_value(std::unexpected(ring.error()));
         WaitPolicy wait_policy(config_.batch_wait_us);
-        if (auto ready = work_.begin(**ring, wait_policy); !ready) {
-            return begun.set_value(std::unexpected(ready.error()));
+        std::unique_ptr<uring::Ring> ring;
+        try {
+            auto opened = begin_work(ring_config, wait_policy);
+            if (!opened) return begun.set_value(std::unexpected(std::move(opened.error())));
+            ring = std::move(*opened);
+        } catch (const std::bad_alloc&) {
+            // This thread may have no memory at all, not even for a text.
+            return begun.set_exception(std::current_exception());
         }
         begun.set_value({});
-        run(**ring, wait_policy);
+        run(*ring, wait_policy);
     };
     try {
         thread_ = std::thread(std::move(body));
@@ -57,9 +62,24 @@ std::expected<void, std::string> Reactor::start(const uring::RingConfig& ring_co
             std::string("cannot start a thread: ") + error.what() +
             "; use fewer reactors (-t) or raise the limit on processes (ulimit -u)");
     }
-    auto result = outcome.get();
+    std::expected<void, std::string> result;
+    try {
+        result = outcome.get();
+    } catch (const std::bad_alloc&) {
+        result = std::unexpected("no memory for a reactor; use fewer reactors (-t)");
+    }
     if (!result) thread_.join();
     return result;
+}
+
+std::expected<std::unique_ptr<uring::Ring>, std::string> Reactor::begin_work(
+    const uring::RingConfig& ring_config, WaitPolicy& wait_policy) {
+    auto ring = uring::Ring::open(ring_config);
+    if (!ring) return ring;
+    if (auto begun = work_.begin(**ring, wait_policy); !begun) {
+        return std::unexpected(std::move(begun.error()));
+    }
+    return ring;
 }
 
 void Reactor::stop() noexcept {

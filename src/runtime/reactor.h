@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -25,7 +26,8 @@ class TurnWork {
  public:
     virtual ~TurnWork() = default;
 
-    /// Before the first turn. An error keeps the reactor from starting; `end` is not called then.
+    /// Before the first turn. An error, or std::bad_alloc, keeps the reactor from starting: nothing
+    /// may hold on to the ring then, and `end` is not called.
     virtual std::expected<void, std::string> begin(uring::Ring& ring, WaitPolicy& wait_policy) = 0;
     /// Completions have been reaped, their handlers called: works on what they collected.
     virtual void turn() noexcept = 0;
@@ -73,6 +75,8 @@ class Reactor final : public TaskQueue {
         std::uint64_t count = 0;
     };
 
+    std::expected<std::unique_ptr<uring::Ring>, std::string> begin_work(
+        const uring::RingConfig& ring_config, WaitPolicy& wait_policy);
     void run(uring::Ring& ring, WaitPolicy& wait_policy) noexcept;
     void wait(uring::Ring& ring, WaitPlan plan) noexcept;
     void arm_wake_up(uring::Ring& ring) noexcept;

@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -42,13 +43,17 @@ struct WorkerPool::Impl {
         config.threads = std::max(config.threads, 1u);
     }
 
-    void start() {
+    void start() try {
         for (std::uint32_t number = 0; number < config.threads; ++number) {
             threads.emplace_back([this, number] {
                 become_worker(config, number);
                 pool.attach();
             });
         }
+    } catch (const std::system_error& error) {
+        throw std::system_error(error.code(),
+                                "cannot start a thread for jobs and snapshots (use fewer, -o "
+                                "workers=<n>, or raise `ulimit -u` or `ulimit -v`)");
     }
 
     WorkerPoolConfig config;

@@ -148,6 +148,18 @@ char reported_by(const std::function<bool()>& child_does) {
     return result;
 }
 
+TEST(ProcessTest, ClosedStandardFilesAreOpenedAndOpenOnesKept) {
+    EXPECT_EQ(reported_by([] {
+                  const bool silent_before = points_to_null(1);
+                  ::close(0);
+                  ::close(2);
+                  open_standard_files();
+                  return points_to_null(0) && points_to_null(1) == silent_before &&
+                         points_to_null(2);
+              }),
+              'y');
+}
+
 TEST(ProcessTest, ADaemonLeavesItsTerminalAndDirectory) {
     EXPECT_EQ(reported_by([] {
                   return daemonize({}).has_value() && std::filesystem::current_path() == "/" &&

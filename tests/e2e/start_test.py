@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import struct
@@ -107,6 +108,33 @@ class RefusedStartTest(unittest.TestCase):
     def test_a_kernel_that_denies_io_uring_is_named(self):
         done = self.refused("-l", "127.0.0.1", "-p", str(harness.free_port()), preexec_fn=deny_io_uring)
         self.assertIn("io_uring", done.stderr)
+
+    @unittest.skipIf(os.environ.get("SHARDMILL_SANITIZED"), "a sanitizer needs more address space than any limit allows")
+    def test_too_little_address_space_is_named_whatever_it_is_that_does_not_fit(self):
+        def serves(limit):
+            process = subprocess.Popen(
+                [harness.program("SHARDMILL"), "-v", "-t", "2", "-m", "64", "-l", "127.0.0.1", "-p", "-1", "-U",
+                 str(harness.free_port()), *harness.AS_ME], stderr=subprocess.PIPE, text=True,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+            with process:
+                said = process.stderr.readline()
+                if "serving" in said:
+                    process.terminate()
+                    return True
+                said += process.stderr.read()
+            self.assertIn(process.returncode, (EXIT_FAILURE, EXIT_OS), said)
+            self.assertRegex(said, r"use fewer|raise|lower|ulimit")
+            return False
+
+        too_little, fits, step = 64 << 20, 16 << 30, 4 << 20
+        while fits - too_little > step:
+            middle = (too_little + fits) // 2
+            if serves(middle):
+                fits = middle
+            else:
+                too_little = middle
+        for limit in range(fits - 40 * step, fits, step):
+            serves(limit)
 
 
 class InformationTest(unittest.TestCase):
@@ -278,6 +306,25 @@ class ListeningTest(unittest.TestCase):
         finally:
             if os.path.exists(f"/proc/{pid}"):
                 os.kill(pid, signal.SIGKILL)
+
+
+    def test_closed_standard_files_are_nobody_elses(self):
+        def close_all():
+            for number in (0, 1, 2):
+                os.close(number)
+
+        port, path = harness.free_port(), os.path.join(self.directory, "pid")
+        command = [harness.program("SHARDMILL"), "-vv", "-P", path, "-l", "127.0.0.1", "-p", str(port), *harness.AS_ME]
+        process = subprocess.Popen(command, preexec_fn=close_all)
+        try:
+            self.assertTrue(harness.wait_for(lambda: os.path.exists(path)))
+            for number in (0, 1, 2):
+                self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{number}"), "/dev/null")
+            with harness.Connection(("127.0.0.1", port)) as client:
+                self.assertTrue(client.ask("version").startswith("VERSION"))
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(timeout=harness.STOP_SECONDS), 0)
 
 
 class StoppingTest(unittest.TestCase):

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,7 @@ class Recorder : public TurnWork {
  public:
     std::expected<void, std::string> begin(uring::Ring&, WaitPolicy&) override {
         begun = true;
+        if (out_of_memory) throw std::bad_alloc();
         if (!refusal.empty()) return std::unexpected(refusal);
         return {};
     }
@@ -29,6 +31,7 @@ class Recorder : public TurnWork {
     void end() noexcept override { ended = true; }
 
     std::string refusal;
+    bool out_of_memory = false;
     std::uint64_t idle_ns = uring::Ring::kForever;
     int wind_downs_needed = 1;
     std::atomic<bool> begun{false};
@@ -118,6 +121,16 @@ TEST(ReactorTest, ReportsWhyItsWorkCouldNotBegin) {
     const auto started = reactor.start(ring_config());
     ASSERT_FALSE(started.has_value());
     EXPECT_EQ(started.error(), "no such thing");
+    EXPECT_FALSE(work.ended);
+}
+
+TEST(ReactorTest, ReportsThatThereWasNoMemoryToBegin) {
+    Recorder work;
+    work.out_of_memory = true;
+    Reactor reactor({}, work);
+    const auto started = reactor.start(ring_config());
+    ASSERT_FALSE(started.has_value());
+    EXPECT_NE(started.error().find("no memory"), std::string::npos) << started.error();
     EXPECT_FALSE(work.ended);
 }
 
