@@ -160,14 +160,16 @@ class InformationTest(unittest.TestCase):
             self.assertIn(word, text)
         self.assertNotIn("proxy_config", text)
 
-    def test_the_operators_page_has_every_option(self):
+    def test_the_pages_for_operators_have_every_option(self):
         text = harness.run(harness.program("SHARDMILL"), "-h").stdout
-        page = pathlib.Path(__file__).parents[2].joinpath("conf", "README.md").read_text(encoding="utf-8")
+        root = pathlib.Path(__file__).parents[2]
         names = re.findall(r"^(-[A-Za-z])\b", text, re.MULTILINE)
         names += re.findall(r"^   (\w+)", text, re.MULTILINE)
         self.assertGreater(len(names), 90)
-        for name in names:
-            self.assertRegex(page, rf"(?<![\w-]){name}(?!\w)", name)
+        for path in ("conf/README.md", "src/protocol/COMPATIBILITY.md"):
+            page = root.joinpath(path).read_text(encoding="utf-8")
+            for name in names:
+                self.assertRegex(page, rf"(?<![\w-]){name}(?!\w)", f"{name} in {path}")
 
     def test_no_licence_is_claimed(self):
         done = harness.run(harness.program("SHARDMILL"), "-i")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Small rules for all sources: ratchets on file length, no tabs, no trailing spaces, no unfinished marks."""
+"""Small rules for all sources: ratchets on file length, no tabs, no trailing spaces, no unfinished marks, no test of the
+programs that its page does not know."""
 
 import pathlib
 import re
@@ -32,6 +33,9 @@ def main():
     top = {p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "build"))}
     for extra in sorted(top - {"include", "src", "tests", "bench", "tools", "conf"}):
         found.append(f"{extra}/: not a folder of the layout")
+    page = (root / "tests/e2e/README.md").read_text(encoding="utf-8")
+    found += [f"tests/e2e/README.md: nothing about {p.name}" for p in sorted((root / "tests/e2e").glob("*_test.py"))
+              if p.name not in page]
     for problem in found:
         print(problem)
     print(f"{len(files)} files, {len(found)} problems")
