@@ -37,6 +37,10 @@ Applied apply_suboption(Draft& draft, std::string_view part) {
         return refuse_whole(
             fmt::format("-o {0}: the value is missing; give -o {0}=<{1}>", key, spec->value_name));
     }
+    if (!spec->takes_value() && has_value) {
+        draft.config.warnings.push_back(
+            fmt::format("-o {}: takes no value; '{}' is read as {}", key, part, key));
+    }
     return apply_option(draft, *spec, fmt::format("-o {}", key),
                         has_value ? part.substr(equals + 1) : std::string_view{});
 }

@@ -81,9 +81,19 @@ CommandReplay::CommandReplay(Parts parts) : parts_(std::move(parts)) {
 void CommandReplay::run(net::ConnectionId connection, std::string command,
                         std::vector<Item> items) {
     parts_.reactors[connection.reactor]->post(
-        [this, connection, command = std::move(command), items = std::move(items)] {
-            parts_.replier->reply(connection, execute(connection, command, items));
+        [this, connection, command = std::move(command), items = std::move(items)]() mutable {
+            attempt(connection, std::move(command), std::move(items));
         });
+}
+
+/// On the connection's reactor, again in its next turn while a cut is about to be taken or another
+/// one is at it: two commands on one key must not take away each other's item.
+void CommandReplay::attempt(net::ConnectionId connection, std::string command,
+                            std::vector<Item> items) {
+    if (!parts_.gate->enter()) return run(connection, std::move(command), std::move(items));
+    std::string reply = execute(connection, command, items);
+    parts_.gate->leave();
+    parts_.replier->reply(connection, std::move(reply));
 }
 
 std::string CommandReplay::execute(net::ConnectionId connection, std::string_view command,

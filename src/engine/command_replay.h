@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/counters.h"
+#include "engine/cut_gate.h"
 #include "engine/executor.h"
 #include "net/executor.h"
 #include "runtime/task_queue.h"
@@ -26,6 +27,7 @@ class CommandReplay {
         std::vector<runtime::TaskQueue*> reactors;
         std::vector<RequestExecutor*> executors;  // of the reactors
         net::Replier* replier = nullptr;
+        CutGate* gate = nullptr;  // no scan sees the items
         /// What executors need that bring and take the items: nobody counts or sees that.
         ExecutorConfig config;
         ExecutorParts hidden;
@@ -39,6 +41,7 @@ class CommandReplay {
     void run(net::ConnectionId connection, std::string command, std::vector<Item> items);
 
  private:
+    void attempt(net::ConnectionId connection, std::string command, std::vector<Item> items);
     std::string execute(net::ConnectionId connection, std::string_view command,
                         const std::vector<Item>& items);
 

@@ -335,6 +335,7 @@ void Engine::connect_job_keys(const Connections& connections) {
         .reactors = connections.reactors,
         .executors = {},
         .replier = connections.replier,
+        .gate = &scans_->gate(),
         .config = executor_config(0),
         .hidden = {.shards = &shards_, .statistics = statistics_.get(), .settings = &settings_}};
     for (RequestExecutor& executor : executors_) parts.executors.push_back(&executor);

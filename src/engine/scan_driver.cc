@@ -65,15 +65,20 @@ void ScanDriver::cut_next() {
             continue;
         }
         cutting_ = run;
+        gate_.want_cut();
         parts_.reactors[0]->post([this, run] { begin_cut(run); });
     }
 }
 
 /// On a reactor; every shard's part is collected on one, spread over all.
 void ScanDriver::begin_cut(const std::shared_ptr<ScanRun>& run) {
+    if (!gate_.clear()) {
+        return parts_.reactors[0]->post([this, run] { begin_cut(run); });
+    }
     parts_.shards->begin_cut(parts_.clock());
+    gate_.cut_taken();
     for (std::uint32_t shard = 0; shard < parts_.shards->size(); ++shard) {
-        parts_.reactors[shard % parts_.reactors.size()]->post([this, run, shard] {
+        reactor_of(shard).post([this, run, shard] {
             store::ShardCut cut = parts_.shards->collect_cut(shard);
             parts_.control->post(
                 [this, run, cut = std::move(cut)]() mutable { collected(run, std::move(cut)); });
@@ -85,14 +90,26 @@ void ScanDriver::begin_cut(const std::shared_ptr<ScanRun>& run) {
 void ScanDriver::cut_shard(const std::shared_ptr<ScanRun>& run) {
     if (run->stopping()) return run->no_more_shards();
     const std::uint32_t shard = run->next_shard();
-    parts_.reactors[shard % parts_.reactors.size()]->post([this, run, shard] {
-        store::ShardCut cut = parts_.shards->lock(shard)->take_cut(
-            parts_.clock(), std::make_shared<store::CutState>());
-        parts_.control->post([run, cut = std::move(cut)]() mutable {
-            run->add_cut(std::move(cut));
-            run->start_lanes();
-        });
+    gate_.want_cut();
+    reactor_of(shard).post([this, run, shard] { take_cut(run, shard); });
+}
+
+/// On a reactor.
+void ScanDriver::take_cut(const std::shared_ptr<ScanRun>& run, std::uint32_t shard) {
+    if (!gate_.clear()) {
+        return reactor_of(shard).post([this, run, shard] { take_cut(run, shard); });
+    }
+    store::ShardCut cut =
+        parts_.shards->lock(shard)->take_cut(parts_.clock(), std::make_shared<store::CutState>());
+    gate_.cut_taken();
+    parts_.control->post([run, cut = std::move(cut)]() mutable {
+        run->add_cut(std::move(cut));
+        run->start_lanes();
     });
+}
+
+runtime::TaskQueue& ScanDriver::reactor_of(std::uint32_t shard) const noexcept {
+    return *parts_.reactors[shard % parts_.reactors.size()];
 }
 
 void ScanDriver::collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "engine/control_queue.h"
+#include "engine/cut_gate.h"
 #include "engine/scan_consumer.h"
 #include "runtime/task_queue.h"
 #include "store/shard_set.h"
@@ -117,10 +118,15 @@ class ScanDriver {
     /// once if that is so now. One at a time.
     void when_idle(runtime::Task task);
 
+    /// For items that no scan is to see. Any thread.
+    CutGate& gate() noexcept { return gate_; }
+
  private:
     friend class ScanRun;
     void cut_next();
     void begin_cut(const std::shared_ptr<ScanRun>& run);
+    void take_cut(const std::shared_ptr<ScanRun>& run, std::uint32_t shard);
+    runtime::TaskQueue& reactor_of(std::uint32_t shard) const noexcept;
     void cut_shard(const std::shared_ptr<ScanRun>& run);
     void collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut);
     void ended(const std::shared_ptr<ScanRun>& run);
@@ -130,6 +136,7 @@ class ScanDriver {
     std::vector<std::shared_ptr<ScanRun>> runs_;  // until done and fully released
     std::deque<std::shared_ptr<ScanRun>> want_cut_;
     std::shared_ptr<ScanRun> cutting_;
+    CutGate gate_;
     runtime::Task when_idle_;
 };
 

@@ -107,6 +107,25 @@ class TextTest(harness.ServerCase):
         self.client.expect(self, b"mg ~b/out/none v\r\nmd ~b/run/meta Oz\r\nmd ~b/run/meta\r\n", b"EN\r\nHD Oz\r\nNF\r\n")
 
 
+class UnseenTest(unittest.TestCase):
+    def test_neither_jobs_nor_other_clients_see_the_keys_of_jobs_come_and_go(self):
+        with harness.Server(reactors=3) as server, server.connect() as client:
+            fill(client)
+            readers = [self.enterContext(server.connect()) for _ in range(6)]
+            self.assertEqual(client.set(b"~b/run/read", b"agg:count"), b"STORED")
+            for round in range(60):
+                for reader in readers:
+                    reader.send(b"get ~b/run/read\r\n" * 5)
+                options = " view=live" if round % 2 else ""
+                line, _ = client.command(f"batch run agg:count name=seen wait=20000{options}")
+                self.assertIn("state=done", line)
+                self.assertEqual(client.command("batch get seen")[1], [("*", '{"count":%d}' % KEYS)])
+                for reader in readers:
+                    for _ in range(5):
+                        self.assertEqual(reader.line(), b"VALUE ~b/run/read 0 9")
+                        self.assertEqual((reader.line(), reader.line()), (b"agg:count", b"END"))
+
+
 class PagesTest(unittest.TestCase):
     def test_rows_come_in_pages_that_fit_an_item(self):
         with harness.Server("-I", "16k", "-o", "slab_chunk_max=16") as server, server.connect() as client:
