@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "runtime/signals.h"
 
 namespace shardmill::runtime {
 
@@ -42,6 +43,7 @@ std::expected<void, std::string> Reactor::start(const uring::RingConfig& ring_co
     auto outcome = begun.get_future();
     auto body = [this, begun = std::move(begun), ring_config]() mutable {
         ::pthread_setname_np(::pthread_self(), config_.name.c_str());
+        leave_signals_to_main();
         WaitPolicy wait_policy(config_.batch_wait_us);
         std::unique_ptr<uring::Ring> ring;
         try {

@@ -15,6 +15,8 @@
 
 #include <fmt/format.h>
 
+#include "runtime/signals.h"
+
 namespace shardmill::runtime {
 namespace {
 
@@ -24,6 +26,7 @@ void become_worker(const WorkerPoolConfig& config, std::uint32_t number) noexcep
     std::string name = fmt::format("{}-{}", config.name, number);
     name.resize(std::min(name.size(), kThreadNameMax));
     ::pthread_setname_np(::pthread_self(), name.c_str());
+    leave_signals_to_main();
     // Lowering one's own priority needs no privilege. Where it is refused all the same (a strict
     // container), work is merely less polite.
     const sched_param parameters{};

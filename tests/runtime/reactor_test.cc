@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <csignal>
 #include <future>
 #include <memory>
 #include <new>
@@ -57,6 +58,19 @@ TEST(ReactorTest, RunsPostedTasksInOrderOnItsOwnThread) {
     EXPECT_EQ(name.get_future().get(), "reactor-test");
     EXPECT_EQ(order.size(), 100u);
     EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(ReactorTest, LeavesSignalsToTheMainThread) {
+    Recorder work;
+    Reactor reactor({}, work);
+    ASSERT_TRUE(reactor.start(ring_config()));
+    std::promise<bool> blocked;
+    reactor.post([&] {
+        sigset_t now;
+        ::pthread_sigmask(SIG_BLOCK, nullptr, &now);
+        blocked.set_value(::sigismember(&now, SIGTERM) == 1 && ::sigismember(&now, SIGHUP) == 1);
+    });
+    EXPECT_TRUE(blocked.get_future().get());
 }
 
 TEST(ReactorTest, WakesUpForEveryTaskThoughItWouldSleepForever) {

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <csignal>
 #include <future>
 #include <latch>
 #include <memory>
@@ -40,6 +41,17 @@ TEST(WorkerPoolTest, RunsAtIdlePriorityUnderItsName) {
     const auto [policy, name] = seen.get_future().get();
     EXPECT_EQ(policy, SCHED_IDLE);
     EXPECT_EQ(name, "scan-0");
+}
+
+TEST(WorkerPoolTest, LeavesSignalsToTheMainThread) {
+    WorkerPool pool({.threads = 1});
+    std::promise<bool> blocked;
+    pool.post([&] {
+        sigset_t now;
+        ::pthread_sigmask(SIG_BLOCK, nullptr, &now);
+        blocked.set_value(::sigismember(&now, SIGTERM) == 1 && ::sigismember(&now, SIGHUP) == 1);
+    });
+    EXPECT_TRUE(blocked.get_future().get());
 }
 
 TEST(WorkerPoolTest, DestroysTasksThatHaveNotBegunWhenStopped) {
