@@ -13,6 +13,8 @@ import xml.etree.ElementTree as ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 THREADED = ["store", "runtime", "net", "engine"]  # suites with threads of their own
+# The whole server with all its threads, where it takes seconds.
+WHOLE = [f"e2e_{name}_test" for name in ("text", "binary", "batch", "job_keys", "connections", "stats", "udp", "tls")]
 
 # Name, meson options, targets of ninja (none: all), arguments of `meson test`. The release build is the one in build/,
 # which users have.
@@ -28,8 +30,8 @@ BUILDS = [
     (
         "build-tsan",
         ["-Db_sanitize=thread", "-Db_lundef=false", "-Dbenches=false", "-Doptimization=1"],
-        [f"tests/{suite}/test_{suite}" for suite in THREADED],
-        ["--timeout-multiplier", "6", *THREADED],
+        ["shardmill", "shardmill-cli", *(f"tests/{suite}/test_{suite}" for suite in THREADED)],
+        ["--timeout-multiplier", "6", *THREADED, *WHOLE],
     ),
 ]
 
