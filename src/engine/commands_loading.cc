@@ -7,19 +7,25 @@ namespace shardmill::engine {
 namespace {
 
 void refuse(CommandContext& context, const net::Operation& operation) {
-    const protocol::Request& request = *operation.request;
     if (operation.uploaded && operation.upload.value != nullptr) {
         context.shard.abandon(context.uploads.take(operation.upload.token).reservation);
     }
-    if (protocol::is_binary(request.verb)) {
-        protocol::append_binary_text(context.replies.text, request,
-                                     protocol::BinaryStatus::TemporaryFailure, "Loading");
-    } else if (operation.last_of_request && !request.no_reply) {
-        context.replies.text.append(protocol::replies::kLoading);
+    const protocol::Request& request = *operation.request;
+    if (operation.last_of_request || protocol::is_binary(request.verb)) {
+        append_loading(context.replies.text, request);
     }
 }
 
 }  // namespace
+
+void append_loading(std::string& reply, const protocol::Request& request) {
+    if (protocol::is_binary(request.verb)) {
+        protocol::append_binary_text(reply, request, protocol::BinaryStatus::TemporaryFailure,
+                                     "Loading");
+    } else if (!request.no_reply) {
+        reply.append(protocol::replies::kLoading);
+    }
+}
 
 bool pass_load_gate(LoadGate& gate, CommandContext& context, const net::Operation& operation) {
     switch (gate.mode()) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "engine/command_context.h"
 #include "engine/load_gate.h"
 #include "net/executor.h"
@@ -27,5 +29,8 @@ constexpr bool may_replace(protocol::Verb verb) noexcept {
 /// For a command on a key while a snapshot is being loaded, under the lock of the key's shard:
 /// notes what it may change, or answers it. False: it has been answered.
 bool pass_load_gate(LoadGate& gate, CommandContext& context, const net::Operation& operation);
+
+/// The answer to a command that has to wait until the snapshot has been loaded.
+void append_loading(std::string& reply, const protocol::Request& request);
 
 }  // namespace shardmill::engine

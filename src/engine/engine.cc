@@ -346,6 +346,7 @@ void Engine::connect_job_keys(const Connections& connections) {
                        .results = results_.get(),
                        .replay = replay_.get(),
                        .replier = connections.replier,
+                       .loader = loader_.get(),
                        .value_bytes_max = page > kItemHead ? page - kItemHead : page});
 }
 

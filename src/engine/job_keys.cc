@@ -10,6 +10,7 @@
 #include "compute/json_check.h"
 #include "engine/batch_commands.h"
 #include "engine/batch_parser.h"
+#include "engine/commands_loading.h"
 #include "engine/json_text.h"
 #include "protocol/binary_reply.h"
 #include "protocol/parser.h"
@@ -99,6 +100,11 @@ void JobKeys::execute(std::string command, net::ConnectionId connection) {
         refusal = read(request, command, connection);
     } else if (protocol::has_value(request.verb) && request.bad_data_chunk) {
         parts_.replay->run(connection, std::move(command), {});
+    } else if (stores(request) && parts_.loader != nullptr && parts_.loader->incomplete()) {
+        // A job would see a part of the items and take it for all.
+        std::string reply;
+        append_loading(reply, request);
+        parts_.replier->reply(connection, std::move(reply));
     } else if (stores(request)) {
         refusal = run(request, command, connection);
     } else if (removes(request)) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/command_replay.h"
+#include "engine/contents_loader.h"
 #include "engine/job_manager.h"
 #include "net/executor.h"
 #include "protocol/request.h"
@@ -32,7 +33,8 @@ class JobKeys {
         const JobResults* results = nullptr;
         CommandReplay* replay = nullptr;
         net::Replier* replier = nullptr;
-        std::uint64_t value_bytes_max = 0;  // of a page of rows
+        const ContentsLoader* loader = nullptr;  // nullptr: the contents are complete
+        std::uint64_t value_bytes_max = 0;       // of a page of rows
     };
     explicit JobKeys(const Parts& parts) noexcept : parts_(parts) {}
 

@@ -132,6 +132,17 @@ class LoadingTest(SnapshotCase):
             # One or the other may be left out for nothing: see src/engine/load_gate.h.
             self.assertGreater(found, (self.ITEMS - 2 * changed) // 97 * 0.9)
 
+    def test_no_job_takes_a_part_for_all(self):
+        for loading in ("refuse", "serve"):
+            with self.server(f"snapshot_loading={loading}", reactors=1) as server, server.connect() as client:
+                refused = 0
+                while (reply := client.set(b"~b/run/all", b"agg:count")) != b"STORED":
+                    self.assertEqual(reply, b"SERVER_ERROR loading")
+                    refused += 1
+                self.assertGreater(refused, 0)
+                line, _ = client.command("batch wait all timeout=60000")
+                self.assertRegex(line, f"state=done .*matched={self.ITEMS} ")
+
     def test_a_broken_one_ends_the_server(self):
         folder = next(os.path.join(self.directory, name) for name in os.listdir(self.directory) if name.startswith("snap-"))
         path = max((os.path.join(folder, name) for name in os.listdir(folder)), key=os.path.getsize)

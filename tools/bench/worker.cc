@@ -31,10 +31,7 @@ void watch(int epoll, int operation, int fd, std::size_t lane, bool writable) {
 
 Worker::Worker(const Options& options, const Workload& workload, unsigned first_lane,
                unsigned connections)
-    : options_(options),
-      workload_(workload),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      scratch_(kScratchBytes) {
+    : options_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)), scratch_(kScratchBytes) {
     lanes_.reserve(connections);
     for (unsigned i = 0; i < connections; ++i) {
         const int fd = connect_socket(options.server);

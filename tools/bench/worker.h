@@ -63,7 +63,6 @@ class Worker {
     unsigned in_flight() const noexcept;
 
     const Options& options_;
-    const Workload& workload_;
     int epoll_ = -1;
     std::vector<Lane> lanes_;
     std::vector<char> scratch_;
