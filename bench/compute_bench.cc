@@ -87,6 +87,18 @@ const Log& json_log() {
     return log;
 }
 
+/// 1 KiB of which the fields asked for are at the start.
+const Log& long_json_log() {
+    static const Log log = make_log(200'000, [](std::size_t item) {
+        std::mt19937_64 random(item);
+        std::string json = fmt::format(R"({{"id":{},"country":"C{}","amount":{},"ok":true,"text":")",
+                                       item, random() % 50, random() % 1000);
+        while (json.size() < 1010) json += fmt::format("word{} ", random() % 5000);
+        return json + "\"}";
+    });
+    return log;
+}
+
 /// A number below 100,000 in each value.
 const Log& number_log() {
     static const Log log = make_log(1'000'000, [](std::size_t item) {
@@ -180,6 +192,12 @@ BENCHMARK_CAPTURE(run, by_size_bucket, plain_log(), "by:bucket(size,64)|agg:coun
 BENCHMARK_CAPTURE(run, json_group, json_log(),
                   "where:$.amount>10|by:$.country|agg:sum($.amount),count")
     ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, json_first_fields, long_json_log(),
+                  "where:$.amount>10|by:$.country|agg:count,sum($.amount)")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, json_missing_field, long_json_log(), "agg:count($.none)")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(run, count_long, long_json_log(), "agg:count")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, json_last_field, json_log(), "by:bucket(size,1000)|agg:max($.note)")
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(run, topk, json_log(), "topk:10,$.amount")->Unit(benchmark::kMillisecond);

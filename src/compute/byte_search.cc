@@ -8,6 +8,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "compute/byte_blocks.h"
+
 namespace shardmill::compute {
 
 ByteSearch::ByteSearch(std::string needle, Case letters)
@@ -57,6 +59,18 @@ std::size_t ByteSearch::find(std::string_view text, std::size_t from) const noex
     for (; at <= last; ++at) {
         if ((*at | folds_.front()) == needle_.front() && matches_at(at))
             return static_cast<std::size_t>(at - start);
+    }
+    return std::string_view::npos;
+}
+
+std::size_t find_nth(std::string_view text, char byte, std::uint32_t n) noexcept {
+    char last[kByteBlock];
+    for (std::size_t base = 0; base < text.size(); base += kByteBlock) {
+        const char* const block =
+            block_at(text.data() + base, text.size() - base, last, static_cast<char>(~byte));
+        for (std::uint64_t mask = bytes_equal(block, byte, byte); mask != 0; mask &= mask - 1) {
+            if (--n == 0) return base + static_cast<std::size_t>(std::countr_zero(mask));
+        }
     }
     return std::string_view::npos;
 }

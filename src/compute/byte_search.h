@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -27,5 +28,8 @@ class ByteSearch {
     std::string folds_;  // for each byte 0x20 if its letter's case does not matter, else 0
     bool exact_;
 };
+
+/// Where `byte` is found for the n-th time, from 1; npos: there are fewer.
+std::size_t find_nth(std::string_view text, char byte, std::uint32_t n) noexcept;
 
 }  // namespace shardmill::compute

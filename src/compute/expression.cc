@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "compute/arithmetic.h"
+#include "compute/byte_search.h"
 
 namespace shardmill::compute {
 
@@ -63,6 +64,22 @@ Value lowered(const Value& value, Scratch& scratch) noexcept {
     Value out = value;
     out.bytes = room;
     return out;
+}
+
+/// npos: there are fewer.
+std::size_t start_of_field(std::string_view text, std::string_view delimiter,
+                           std::uint32_t field) noexcept {
+    if (field > 1 && delimiter.size() == 1) {
+        const std::size_t before = find_nth(text, delimiter[0], field - 1);
+        return before == std::string_view::npos ? before : before + 1;
+    }
+    std::size_t start = 0;
+    for (; field > 1; --field) {
+        const std::size_t before = text.find(delimiter, start);
+        if (before == std::string_view::npos) return before;
+        start = before + delimiter.size();
+    }
+    return start;
 }
 
 Value time_text(const Value& value, TimeUnit unit, std::int64_t width, Scratch& scratch) noexcept {
@@ -180,16 +197,10 @@ Value Expression::apply(const Value& operand, Scratch& scratch) const noexcept {
 }
 
 Value take_field(std::string_view text, std::string_view delimiter, std::uint32_t field) noexcept {
-    std::size_t start = 0;
-    while (true) {
-        const std::size_t end =
-            delimiter.size() == 1 ? text.find(delimiter[0], start) : text.find(delimiter, start);
-        if (--field == 0)
-            return kernel::text_value(
-                text.substr(start, end == std::string_view::npos ? end : end - start));
-        if (end == std::string_view::npos) return kernel::null_value();
-        start = end + delimiter.size();
-    }
+    const std::size_t start = start_of_field(text, delimiter, field);
+    if (start == std::string_view::npos) return kernel::null_value();
+    const std::size_t end = text.find(delimiter, start);
+    return kernel::text_value(text.substr(start, std::min(end, text.size()) - start));
 }
 
 }  // namespace shardmill::compute

@@ -17,8 +17,7 @@ bool is_space(char byte) noexcept {
     return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+std::string_view without_trailing_space(std::string_view text) noexcept {
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     return text;
 }
@@ -27,9 +26,9 @@ std::string_view trimmed(std::string_view text) noexcept {
 class DocumentReader {
  public:
     DocumentReader(std::string_view text, Block& block, std::uint32_t item) noexcept
-        : text_(trimmed(text)),
-          end_(text_.data() + text_.size()),
-          tokens_(text_),
+        : begin_(text.data()),
+          end_(text.data() + text.size()),
+          tokens_(text),
           block_(block),
           item_(item) {}
 
@@ -44,7 +43,7 @@ class DocumentReader {
         while (at != end_ && is_space(*at)) ++at;
         return at;
     }
-    bool read_lone_scalar(const Node& root) noexcept;
+    bool read_lone_scalar(const char* at, const Node& root) noexcept;
     Open read_members(const char* bracket, const Node& node) noexcept;
     Open read_elements(const char* bracket, const Node& node) noexcept;
     Open take_value(const char* at, const Node* wanted, std::size_t& missing) noexcept;
@@ -54,7 +53,7 @@ class DocumentReader {
     const Node* find_member(const Node& node, std::string_view name) noexcept;
     bool put(const Node& node, const std::optional<Value>& value) noexcept;
 
-    const std::string_view text_;
+    const char* const begin_;
     const char* const end_;
     JsonTokens tokens_;
     Block& block_;
@@ -82,7 +81,7 @@ const Node* DocumentReader::find_member(const Node& node, std::string_view name)
 std::string_view DocumentReader::scalar_at(const char* at) noexcept {
     const char* const token = tokens_.peek();
     if (token == nullptr || (*token != ',' && *token != '}' && *token != ']')) return {};
-    return trimmed({at, token});
+    return without_trailing_space({at, token});
 }
 
 bool DocumentReader::skip_value(const char* at) noexcept {
@@ -177,36 +176,42 @@ DocumentReader::Open DocumentReader::read_elements(const char* bracket, const No
 }
 
 /// What is no object and no array is short, and checked whether it is wanted or not.
-bool DocumentReader::read_lone_scalar(const Node& root) noexcept {
-    if (text_.front() != '"') return put(root, read_json_scalar(text_));
+bool DocumentReader::read_lone_scalar(const char* at, const Node& root) noexcept {
+    const std::string_view text = without_trailing_space({at, end_});
+    if (text.empty() || *at != '"') return put(root, read_json_scalar(text));
     tokens_.next();
-    if (tokens_.next() != end_ - 1) return false;
-    return put(root, read_json_string(text_.substr(1, text_.size() - 2), *block_.scratch));
+    if (tokens_.next() != &text.back()) return false;
+    return put(root, read_json_string(text.substr(1, text.size() - 2), *block_.scratch));
 }
 
 bool DocumentReader::read(const Node& root) noexcept {
-    if (text_.empty()) return false;
-    const bool is_object = text_.front() == '{';
-    if (!is_object && text_.front() != '[') return read_lone_scalar(root);
-    Open open = read_value(text_.data(), root);
+    const char* const at = skip_space(begin_);
+    const bool is_object = at != end_ && *at == '{';
+    const bool is_array = at != end_ && *at == '[';
+    if (!is_object && !is_array) return read_lone_scalar(at, root);
+    Open open = read_value(at, root);
     const bool entered = is_object ? !root.members.empty() : !root.elements.empty();
     if (open && !entered) open = tokens_.leave(1) ? Open(0) : std::nullopt;
     if (!open || *open > 0) return open.has_value();
-    return tokens_.next() == nullptr && text_.back() == (is_object ? '}' : ']');
+    // It was read to its end, and nothing may follow.
+    return tokens_.next() == nullptr &&
+           without_trailing_space({at, end_}).back() == (is_object ? '}' : ']');
 }
 
 }  // namespace
 
 void read_json_fields(const PathSet& paths, Block& block, std::span<bool> failed) noexcept {
-    /// So many items ahead the beginning of a value, where most fields are, is asked for.
+    // So many items ahead the start of a value, where most fields are, is asked for.
     constexpr std::uint32_t kAhead = 8;
+    const auto ask_for = [&block](std::uint32_t index) noexcept {
+        if (index >= block.count) return;
+        __builtin_prefetch(block.items[index].value);
+        __builtin_prefetch(block.items[index].value + 64);
+    };
+    for (std::uint32_t index = 0; index < kAhead; ++index) ask_for(index);
     for (Column& column : block.fields) std::fill_n(column.begin(), block.count, Value{});
     for (std::uint32_t index = 0; index < block.count; ++index) {
-        if (index + kAhead < block.count) {
-            const char* const ahead = block.items[index + kAhead].value;
-            __builtin_prefetch(ahead);
-            __builtin_prefetch(ahead + 64);
-        }
+        ask_for(index + kAhead);
         const std::string_view text = kernel::value_of(block.items[index]);
         failed[index] = !DocumentReader(text, block, index).read(paths.root());
         if (!failed[index]) continue;

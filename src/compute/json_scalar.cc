@@ -142,12 +142,15 @@ std::optional<Value> read_json_string(std::string_view raw, Scratch& scratch) no
 }
 
 std::optional<Value> read_json_scalar(std::string_view text) noexcept {
-    if (text == "true" || text == "false") return kernel::bool_value(text == "true");
-    if (text == "null") return kernel::null_value();
-    const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
-    const bool leading_zero =
-        digits.size() > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9';
-    const Value number = leading_zero ? kernel::null_value() : parse_number_text(text);
+    if (text.empty()) return std::nullopt;
+    if (text[0] == 'n' && text == "null") return kernel::null_value();
+    if (text[0] == 't' && text == "true") return kernel::bool_value(true);
+    if (text[0] == 'f' && text == "false") return kernel::bool_value(false);
+    const std::string_view digits = text.substr(text[0] == '-' ? 1 : 0);
+    // What parse_number_text does not mind.
+    if (digits.size() > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9')
+        return std::nullopt;
+    const Value number = parse_number_text(text);
     if (kernel::is_null(number)) return std::nullopt;
     return number;
 }

@@ -1,33 +1,12 @@
 #include "compute/json_tokens.h"
 
-#include <cstring>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include <algorithm>
+
+#include "compute/byte_blocks.h"
 
 namespace shardmill::compute {
 
 namespace {
-
-/// A bit for each of 64 bytes that, with the bits of `fold` set, is `one` or `other`.
-std::uint64_t mask_of(const char* bytes, char one, char other, char fold = 0) noexcept {
-    std::uint64_t mask = 0;
-#ifdef __SSE2__
-    for (unsigned part = 0; part < 64; part += 16) {
-        const __m128i folded = _mm_or_si128(
-            _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + part)), _mm_set1_epi8(fold));
-        const __m128i found = _mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8(one)),
-                                           _mm_cmpeq_epi8(folded, _mm_set1_epi8(other)));
-        mask |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(found))} << part;
-    }
-#else
-    for (unsigned at = 0; at < 64; ++at) {
-        const char folded = static_cast<char>(bytes[at] | fold);
-        mask |= std::uint64_t{folded == one || folded == other} << at;
-    }
-#endif
-    return mask;
-}
 
 /// Each bit the exclusive or of all bits up to it: set from an odd one to the next.
 std::uint64_t running_xor(std::uint64_t bits) noexcept {
@@ -53,8 +32,8 @@ std::uint64_t JsonTokens::escaped_by(std::uint64_t backslashes) noexcept {
 
 void JsonTokens::mark(const char* bytes) noexcept {
     constexpr char kFold = 0x20;  // {} and [] differ in this bit
-    std::uint64_t quotes = mask_of(bytes, '"', '"');
-    const std::uint64_t backslashes = mask_of(bytes, '\\', '\\');
+    std::uint64_t quotes = bytes_equal(bytes, '"', '"');
+    const std::uint64_t backslashes = bytes_equal(bytes, '\\', '\\');
     if ((backslashes | escape_) != 0) {
         quotes &= ~escaped_by(backslashes);
         met_escape_ = true;
@@ -65,26 +44,19 @@ void JsonTokens::mark(const char* bytes) noexcept {
     }
     const std::uint64_t inside = running_xor(quotes) ^ in_string_;
     in_string_ = -(inside >> 63);
-    opening_ = mask_of(bytes, '{', '{', kFold) & ~inside;
-    closing_ = mask_of(bytes, '}', '}', kFold) & ~inside;
-    tokens_ = opening_ | closing_ | quotes | (mask_of(bytes, ':', ',') & ~inside);
+    opening_ = bytes_equal(bytes, '{', '{', kFold) & ~inside;
+    closing_ = bytes_equal(bytes, '}', '}', kFold) & ~inside;
+    tokens_ = opening_ | closing_ | quotes | (bytes_equal(bytes, ':', ',') & ~inside);
 }
 
 bool JsonTokens::advance() noexcept {
     if (left_ == 0) return false;
+    char last[kByteBlock];
     block_ = ahead_;
-    if (left_ >= kBlock) {
-        mark(block_);
-        ahead_ += kBlock;
-        left_ -= kBlock;
-        return true;
-    }
-    char last[kBlock];
-    std::memset(last, ' ', sizeof last);
-    std::memcpy(last, block_, left_);
-    mark(last);
-    ahead_ += left_;
-    left_ = 0;
+    mark(block_at(block_, left_, last, ' '));
+    const std::size_t taken = std::min(left_, kByteBlock);
+    ahead_ += taken;
+    left_ -= taken;
     return true;
 }
 

@@ -39,8 +39,6 @@ class JsonTokens {
     bool met_escape() const noexcept { return met_escape_; }
 
  private:
-    static constexpr std::size_t kBlock = 64;
-
     bool advance() noexcept;
     void mark(const char* bytes) noexcept;
     std::uint64_t escaped_by(std::uint64_t backslashes) noexcept;

@@ -19,9 +19,8 @@ using kernel::has_bytes;
 bool is_digit(char byte) noexcept { return byte >= '0' && byte <= '9'; }
 
 /// from_chars also takes "inf", "nan" and "1."; this is the part of the check it does not do.
-/// `digits`: without the sign.
+/// `digits` has no sign and begins with one.
 bool looks_like_number(std::string_view digits) noexcept {
-    if (digits.empty() || !is_digit(digits[0])) return false;
     const std::size_t dot = digits.find('.');
     return dot == std::string_view::npos || (dot + 1 < digits.size() && is_digit(digits[dot + 1]));
 }
@@ -147,11 +146,12 @@ char short_escape(char byte) noexcept {
 Value parse_number_text(std::string_view text) noexcept {
     const bool negative = text.starts_with('-');
     const std::string_view digits = text.substr(negative ? 1 : 0);
-    if (!looks_like_number(digits)) return kernel::null_value();
+    if (digits.empty() || !is_digit(digits[0])) return kernel::null_value();
     if (digits.size() <= kShortDigits) {
         if (const auto number = parse_short(digits))
             return kernel::int_value(negative ? -*number : *number);
     }
+    if (!looks_like_number(digits)) return kernel::null_value();
     if (const auto number = parse_whole<std::int64_t>(text)) return kernel::int_value(*number);
     if (const auto number = parse_whole<std::uint64_t>(text))
         return kernel::unsigned_value(*number);

@@ -17,7 +17,9 @@ struct ShortWord {
     std::uint64_t low = 0;
     std::uint64_t high = 0;
 
-    bool operator==(const ShortWord&) const = default;
+    bool operator==(const ShortWord& other) const noexcept {
+        return ((low ^ other.low) | (high ^ other.high)) == 0;
+    }
     /// Two multiplications folded, as wyhash does.
     std::uint64_t hash() const noexcept {
         __extension__ typedef unsigned __int128 Wide;
@@ -40,7 +42,15 @@ class WordTable {
     WordTable(const WordTable&) = delete;
     WordTable& operator=(const WordTable&) = delete;
 
-    /// False: a bound of the job is reached.
+    /// Once more. False: a bound of the job is reached.
+    bool add(const ShortWord& word, std::uint64_t hash) noexcept {
+        // Nearly always it is known and in the first place it can have.
+        if (capacity_ == 0) return add(word, hash, 1);
+        Slot& slot = slots_[hash >> shift_];
+        if (slot.word != word || slot.count == UINT64_MAX) return add(word, hash, 1);
+        ++slot.count;
+        return true;
+    }
     bool add(const ShortWord& word, std::uint64_t hash, std::uint64_t count) noexcept;
     /// For words of any length and any bytes.
     bool add(std::string_view word, std::uint64_t count) noexcept;

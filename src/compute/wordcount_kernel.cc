@@ -4,17 +4,13 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
+#include "compute/byte_blocks.h"
 #include "compute/program.h"
 
 namespace shardmill::compute {
 
 namespace {
-
-constexpr std::size_t kChunk = 64;
 
 #ifdef __SSE2__
 
@@ -29,11 +25,11 @@ __m128i in_range(__m128i bytes, char first, char count) noexcept {
                           from_first);
 }
 
-/// A bit for each of 64 bytes that belongs to a word.
-std::uint64_t word_mask(const char* chunk) noexcept {
+/// A bit for each byte of a block that belongs to a word.
+std::uint64_t word_mask(const char* block) noexcept {
     std::uint64_t mask = 0;
-    for (unsigned part = 0; part < kChunk; part += 16) {
-        const __m128i bytes = load16(chunk + part);
+    for (unsigned part = 0; part < kByteBlock; part += 16) {
+        const __m128i bytes = load16(block + part);
         const __m128i letter = in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 26);
         // The sign bit of the byte itself is that of bytes from 0x80 up.
         const __m128i in_word = _mm_or_si128(_mm_or_si128(letter, in_range(bytes, '0', 10)), bytes);
@@ -68,9 +64,10 @@ bool is_word_byte(char byte) noexcept {
            (static_cast<unsigned char>(byte) & 0x80) != 0;
 }
 
-std::uint64_t word_mask(const char* chunk) noexcept {
+std::uint64_t word_mask(const char* block) noexcept {
     std::uint64_t mask = 0;
-    for (unsigned at = 0; at < kChunk; ++at) mask |= std::uint64_t{is_word_byte(chunk[at])} << at;
+    for (unsigned at = 0; at < kByteBlock; ++at)
+        mask |= std::uint64_t{is_word_byte(block[at])} << at;
     return mask;
 }
 
@@ -92,15 +89,10 @@ template <typename Word>
 void for_each_word(std::string_view text, Word&& word) {
     std::size_t start = 0;
     bool inside = false;
-    for (std::size_t base = 0; base < text.size(); base += kChunk) {
-        // What follows the text is not ours to read.
-        char tail[kChunk] = {};
-        const char* chunk = text.data() + base;
-        if (text.size() - base < kChunk) {
-            std::memcpy(tail, chunk, text.size() - base);
-            chunk = tail;
-        }
-        const std::uint64_t mask = word_mask(chunk);
+    char last[kByteBlock];
+    for (std::size_t base = 0; base < text.size(); base += kByteBlock) {
+        const std::uint64_t mask =
+            word_mask(block_at(text.data() + base, text.size() - base, last, '\0'));
         std::uint64_t edges = mask ^ (mask << 1 | std::uint64_t{inside});
         for (; edges != 0; edges &= edges - 1) {
             const std::size_t at = base + static_cast<std::size_t>(std::countr_zero(edges));
@@ -140,36 +132,35 @@ void WordcountKernel::Partial::map(const kernel::Block& block) {
 }
 
 void WordcountKernel::Partial::count_words(std::string_view text) {
-    for_each_word(text,
-                  [this, text](std::size_t start, std::size_t end) { count(text, start, end); });
+    for_each_word(text, [this, text](std::size_t start, std::size_t end) {
+        const std::size_t size = end - start;
+        if (size > ShortWord::kBytesMax) return count_long(text.substr(start, size));
+        Pending& pending = pending_[pending_count_++];
+        if (text.size() - start >= ShortWord::kBytesMax) {
+            pending.word = short_word(text.data() + start, size);
+        } else {
+            char last[ShortWord::kBytesMax] = {};
+            std::memcpy(last, text.data() + start, size);
+            pending.word = short_word(last, size);
+        }
+        pending.hash = pending.word.hash();
+        table_.prefetch(pending.hash);
+        if (pending_count_ == pending_.size()) add_pending();
+    });
 }
 
-void WordcountKernel::Partial::count(std::string_view text, std::size_t start, std::size_t end) {
-    const std::size_t size = end - start;
-    if (size > ShortWord::kBytesMax) {
-        if (size > kMaxRowKeyBytes) throw kernel::Error("a word of more than 65535 bytes");
-        long_word_.assign(text, start, size);
-        for (char& byte : long_word_) {
-            if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte | 0x20);
-        }
-        return add(long_word_, 1);
+void WordcountKernel::Partial::count_long(std::string_view word) {
+    if (word.size() > kMaxRowKeyBytes) throw kernel::Error("a word of more than 65535 bytes");
+    long_word_ = word;
+    for (char& byte : long_word_) {
+        if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte | 0x20);
     }
-    Pending& pending = pending_[pending_count_++];
-    if (text.size() - start >= ShortWord::kBytesMax) {
-        pending.word = short_word(text.data() + start, size);
-    } else {
-        char last[ShortWord::kBytesMax] = {};
-        std::memcpy(last, text.data() + start, size);
-        pending.word = short_word(last, size);
-    }
-    pending.hash = pending.word.hash();
-    table_.prefetch(pending.hash);
-    if (pending_count_ == pending_.size()) add_pending();
+    add(long_word_, 1);
 }
 
 void WordcountKernel::Partial::add_pending() {
     for (std::size_t index = 0; index < pending_count_; ++index) {
-        if (!table_.add(pending_[index].word, pending_[index].hash, 1))
+        if (!table_.add(pending_[index].word, pending_[index].hash))
             throw kernel::Error("a bound of the job is reached");
     }
     pending_count_ = 0;

@@ -43,7 +43,7 @@ class WordcountKernel {
             std::uint64_t hash;
         };
         void count_words(std::string_view text);
-        void count(std::string_view text, std::size_t start, std::size_t end);
+        void count_long(std::string_view word);
         void add_pending();
         void add(std::string_view word, std::uint64_t count);
 

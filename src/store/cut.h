@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -69,15 +70,17 @@ template <typename Visitor>
 bool visit_items_from(const PinnedSegment& segment, std::uint32_t now, SegmentCursor& cursor,
                       Visitor&& visit) {
     // The next header's place is known only from this one: asking early for what lies a few items
-    // ahead halves the time per item (measured, 128-byte items, log in memory: 29 to 15 ns).
-    constexpr std::uint32_t kPrefetchBytes = 2048;
+    // ahead halves the time per item (measured, 128-byte items, log in memory: 29 to 15 ns). Long
+    // items are taken to be as long as this one: neighbours of the same kind often are.
+    constexpr std::uint64_t kPrefetchBytes = 2048;
+    constexpr std::uint64_t kPrefetchItems = 8;
     auto dead = segment.dead.begin() + static_cast<std::ptrdiff_t>(cursor.dead);
     bool more = true;
     std::uint32_t offset = cursor.offset;
     while (more && offset < segment.bytes) {
-        if (segment.bytes - offset > kPrefetchBytes)
-            __builtin_prefetch(segment.data + offset + kPrefetchBytes);
         const ItemView item = decode_item(segment.data + offset, segment.derived_cas(offset));
+        const std::uint64_t ahead = std::max(kPrefetchBytes, kPrefetchItems * item.bytes);
+        if (segment.bytes - offset > ahead) __builtin_prefetch(segment.data + offset + ahead);
         bool live = !item.header.has(ItemHeader::kDead) && !item.expired(now);
         if (dead != segment.dead.end() && *dead == offset) {
             ++dead;
