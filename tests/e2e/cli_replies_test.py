@@ -1,7 +1,10 @@
 """shardmill-cli against a scripted server: what it makes of every kind of reply."""
 
+import contextlib
 import json
+import signal
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -27,13 +30,18 @@ class ScriptedServer:
             except OSError:
                 return
             with connection, connection.makefile("rb") as lines:
-                for line in lines:
-                    line = line.rstrip(b"\r\n")
-                    self.lines.append(line.decode())
-                    reply = self.reply_to(line)
-                    if reply is None:
-                        break
-                    connection.sendall(reply)
+                # A client that is killed leaves in the middle.
+                with contextlib.suppress(ConnectionError):
+                    self.answer(connection, lines)
+
+    def answer(self, connection, lines):
+        for line in lines:
+            line = line.rstrip(b"\r\n")
+            self.lines.append(line.decode())
+            reply = self.reply_to(line)
+            if reply is None:
+                break
+            connection.sendall(reply)
 
     def reply_to(self, line):
         replies = self.script.get(line, [b"ERROR\r\n"])
@@ -111,6 +119,17 @@ class CliRepliesTest(unittest.TestCase):
         done = self.against({f"batch run - payload={len(text)}": b"", text: b"HD 7 state=queued\r\n"},
                             "batch", "run", text, "--no-wait")
         self.assertEqual((done.returncode, done.stdout), (0, "7\n"))
+
+    def test_a_job_goes_on_when_the_waiting_is_interrupted(self):
+        server = ScriptedServer({"batch run agg:count": b"HD 1-1 state=queued\r\n",
+                                 "batch wait 1-1 timeout=2000": b"HD 1-1 state=running percent=50\r\n"})
+        self.addCleanup(server.close)
+        command = [harness.program("SHARDMILL_CLI"), "-s", f"127.0.0.1:{server.port}", "batch", "run", "agg:count"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as waiting:
+            self.assertTrue(harness.wait_for(lambda: len(server.lines) > 1))
+            waiting.send_signal(signal.SIGINT)
+            _, told = waiting.communicate(timeout=60)
+        self.assertEqual((waiting.returncode, told), (130, "\nshardmill-cli: job 1-1 goes on; batch stop 1-1 ends it\n"))
 
     def test_refusals_are_told_and_fail(self):
         for reply, text in ((b"NF\r\n", "no such job"), (b"NS too many jobs\r\n", "too many jobs"),

@@ -1,8 +1,10 @@
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -49,11 +51,32 @@ bool is_over(const client::CommandReply& status) {
 
 bool is_done(const client::CommandReply& status) { return status.field("state") == "done"; }
 
+/// For whoever interrupts the waiting: the job does not end with it. A handler can compose nothing,
+/// so its words are ready before.
+class InterruptNote {
+ public:
+    explicit InterruptNote(const std::string& job) {
+        text_ = fmt::format("\nshardmill-cli: job {} goes on; batch stop {} ends it\n", job, job);
+        std::signal(SIGINT, [](int) {
+            [[maybe_unused]] const auto written =
+                ::write(STDERR_FILENO, text_.data(), text_.size());
+            ::_exit(kExitInterrupted);
+        });
+    }
+    ~InterruptNote() { std::signal(SIGINT, SIG_DFL); }
+    InterruptNote(const InterruptNote&) = delete;
+    InterruptNote& operator=(const InterruptNote&) = delete;
+
+ private:
+    static inline std::string text_;
+};
+
 /// Waits for the end of a job, drawing a bar. The last status, which may be a refusal, or that of a
 /// job still running when the time was up.
 client::CommandReply wait_for_job(client::Client& client, const std::string& job, bool progress,
                                   std::optional<double> timeout_s) {
     Progress bar("running", progress);
+    const InterruptNote note(job);
     const auto start = std::chrono::steady_clock::now();
     for (;;) {
         auto step = bar.active() ? kWaitStepDrawn : kWaitStep;

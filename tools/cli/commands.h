@@ -17,6 +17,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;      // the server refused, the job failed, a key is missing
 inline constexpr int kExitUsage = 2;       // the command line is wrong
 inline constexpr int kExitConnection = 3;  // no connection, or it was lost
+inline constexpr int kExitInterrupted = 130;  // by the user, as a shell counts it
 
 struct Common {
     client::Address server;
