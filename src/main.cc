@@ -6,6 +6,7 @@
 #include <exception>
 #include <expected>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -113,6 +114,11 @@ Started serve(const config::Config& config, engine::Engine& engine, net::Server&
     return {};
 }
 
+int exit_with(const EarlyExit& exit) {
+    std::fputs(exit.text.c_str(), exit.code == 0 ? stdout : stderr);
+    return exit.code;
+}
+
 Started run(const config::Config& config) {
     const auto account = admin::find_account(config, ::geteuid());
     if (!account) return std::unexpected(account.error());
@@ -130,9 +136,13 @@ Started run(const config::Config& config) {
         if (!detached) return detached;
     }
     if (config.lock_memory) warn_if_failed("-k, --lock-memory", admin::lock_memory());
-    const admin::PidFile pid_file = publish_pid(config);
+    std::optional<admin::PidFile> pid_file = publish_pid(config);
     admin::ControlLoop control;
-    return serve(config, engine, server, control);
+    Started served = serve(config, engine, server, control);
+    pid_file.reset();
+    // Its thread cannot be ended, and would be waited for.
+    if (engine.has_lost_workers()) std::_Exit(served ? 0 : exit_with(served.error()));
+    return served;
 }
 
 /// What the operator should know of the command line.
@@ -148,11 +158,6 @@ int print_probe() {
     const uring::ProbeReport report = uring::probe_report();
     std::fputs(report.text.c_str(), stdout);
     return report.usable ? 0 : 1;
-}
-
-int exit_with(const EarlyExit& exit) {
-    std::fputs(exit.text.c_str(), exit.code == 0 ? stdout : stderr);
-    return exit.code;
 }
 
 }  // namespace

@@ -88,6 +88,7 @@ std::string status_json(const JobStatus& status) {
     json.add("ms", status.figures.ms);
     json.add("rows", status.figures.rows);
     json.add("result_bytes", status.figures.result_bytes);
+    if (status.stuck_ms >= kStuckMs) json.add("stuck_ms", status.stuck_ms);
     if (!status.reason.empty()) json.add("reason", status.reason);
     return std::move(json).take();
 }
@@ -198,12 +199,12 @@ BatchCommands::Reply BatchCommands::get(const BatchCommand& command, net::Connec
     if (const std::string why = why_no_rows(*status); !why.empty()) return reply_line("NS", why);
     constexpr std::uint64_t kNsPerMs = 1'000'000;
     const std::uint64_t until =
-        base::monotonic_ns() + static_cast<std::uint64_t>(command.time.count()) * kNsPerMs;
+        clock_ns_() + static_cast<std::uint64_t>(command.time.count()) * kNsPerMs;
     Reply reply;
     const auto read =
         results_.read(*status, command.from, command.rows, [&](const snapshot::Item& row) {
             protocol::append_batch_row(reply, row.key, row.value, row.client_flags, row.exptime);
-            return reply.size() < command.bytes && base::monotonic_ns() < until;
+            return reply.size() < command.bytes && clock_ns_() < until;
         });
     if (!read) return server_error(read.error());
     std::optional<std::uint64_t> more;

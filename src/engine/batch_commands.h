@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "compute/registry.h"
 #include "engine/batch_parser.h"
 #include "engine/job_manager.h"
@@ -22,8 +23,13 @@ std::string why_no_rows(const JobStatus& status);
 class BatchCommands {
  public:
     BatchCommands(JobManager& jobs, const JobResults& results, const compute::Registry& registry,
-                  net::Replier& replier) noexcept
-        : jobs_(jobs), results_(results), registry_(registry), replier_(replier) {}
+                  net::Replier& replier,
+                  std::uint64_t (*clock_ns)() noexcept = base::monotonic_ns) noexcept
+        : jobs_(jobs),
+          results_(results),
+          registry_(registry),
+          replier_(replier),
+          clock_ns_(clock_ns) {}
 
     /// `arguments`: the line behind `batch`; `payload`: what followed the line.
     void execute(std::string_view arguments, std::string_view payload,
@@ -55,6 +61,7 @@ class BatchCommands {
     const JobResults& results_;
     const compute::Registry& registry_;
     net::Replier& replier_;
+    std::uint64_t (*const clock_ns_)() noexcept;  // for pages
 };
 
 }  // namespace shardmill::engine

@@ -280,20 +280,22 @@ void Engine::connect(Connections connections) {
 }
 
 void Engine::connect_jobs(const Connections& connections) {
-    jobs_ = std::make_unique<JobManager>(JobParts{.control = connections.control,
-                                                  .scans = scans_.get(),
-                                                  .registry = &registry_,
-                                                  .results = results_.get(),
-                                                  .journal = journal_.get(),
-                                                  .shards = shards_.size(),
-                                                  .lanes = workers_count_,
-                                                  .changes = {.shards = &shards_,
-                                                              .reactors = connections.reactors,
-                                                              .started_at = started_at_},
-                                                  .access = {.shards = &shards_},
-                                                  .limits = {.memory_bytes = config_.job_memory},
-                                                  .history = config_.job_history,
-                                                  .results_memory = config_.job_memory});
+    jobs_ = std::make_unique<JobManager>(
+        JobParts{.control = connections.control,
+                 .scans = scans_.get(),
+                 .registry = &registry_,
+                 .results = results_.get(),
+                 .journal = journal_.get(),
+                 .shards = shards_.size(),
+                 .lanes = workers_count_,
+                 .replace_workers = [this](std::uint32_t workers) { replace_workers(workers); },
+                 .changes = {.shards = &shards_,
+                             .reactors = connections.reactors,
+                             .started_at = started_at_},
+                 .access = {.shards = &shards_},
+                 .limits = {.memory_bytes = config_.job_memory},
+                 .history = config_.job_history,
+                 .results_memory = config_.job_memory});
     batch_commands_ =
         std::make_unique<BatchCommands>(*jobs_, *results_, registry_, *connections.replier);
     connect_job_keys(connections);
@@ -362,6 +364,14 @@ std::unique_ptr<runtime::TaskQueue> Engine::make_job_workers(std::uint32_t perce
                                   .name = "job",
                                   .idle_priority = false,
                                   .nice = static_cast<int>(std::lround(nice))});
+}
+
+void Engine::replace_workers(std::uint32_t workers) {
+    try {
+        workers_->add_threads(workers);
+    } catch (const std::system_error& error) {
+        base::log_error("no threads in place of {} workers: {}", workers, error.what());
+    }
 }
 
 void Engine::shut_down(bool graceful, runtime::Task stopped) {

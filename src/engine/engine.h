@@ -96,6 +96,10 @@ class Engine {
     /// What has gone wrong since the start and must not go unnoticed at the end; empty: nothing.
     const std::string& failure() const noexcept { return failure_; }
 
+    /// A kernel has not come back to a worker, which can therefore not be joined. Control thread,
+    /// after the end.
+    bool has_lost_workers() const noexcept { return scans_ && scans_->has_abandoned(); }
+
     /// Ends jobs and snapshots and runs `stopped` when nothing of them is left on workers and
     /// reactors. Before that a last snapshot is saved, of what the last client has left: with
     /// snapshot_on_exit always, with a memory_file when the stop is graceful. Control thread, once.
@@ -120,6 +124,7 @@ class Engine {
     void connect_crawler(const Connections& connections);
     void wait_for_clients_to_go();
     std::unique_ptr<runtime::TaskQueue> make_job_workers(std::uint32_t percent) const;
+    void replace_workers(std::uint32_t workers);
     void save_last();
 
     const config::Config config_;

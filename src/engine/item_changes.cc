@@ -44,12 +44,22 @@ ChangeCounts ItemChanges::counts() const noexcept {
             .refused = refused_.load(std::memory_order_relaxed)};
 }
 
+bool ItemChanges::can(const Action& action, const kernel::Item& item) noexcept {
+    if (action.kind != Action::Kind::Copy) return true;
+    return action.prefix.size() + kernel::key_of(item).size() <= protocol::kMaxKeyBytes &&
+           item.value_bytes <= kValueBytesMax;
+}
+
 void ItemChanges::act(std::uint32_t shard, std::vector<kernel::Item> items,
                       const Outstanding& outstanding) {
     const bool copies = action_.kind == Action::Kind::Copy;
     std::map<std::uint32_t, Batch> batches;  // by the shard of what is changed
     std::map<std::uint32_t, std::uint64_t> bytes;
     for (const kernel::Item& item : items) {
+        if (!can(action_, item)) {
+            count(refused_);
+            continue;
+        }
         Change change{.key = {},
                       .value = {},
                       .hash = 0,
@@ -58,12 +68,6 @@ void ItemChanges::act(std::uint32_t shard, std::vector<kernel::Item> items,
                       .client_flags = item.client_flags};
         if (copies) change.key = action_.prefix;
         change.key += kernel::key_of(item);
-        const bool too_large = copies && (change.key.size() > protocol::kMaxKeyBytes ||
-                                          item.value_bytes > kValueBytesMax);
-        if (too_large) {
-            count(refused_);
-            continue;
-        }
         if (copies) change.value = kernel::value_of(item);
         change.hash = base::hash_key(change.key);
         const std::uint32_t target = copies ? parts_.shards->shard_of(change.hash) : shard;
@@ -148,7 +152,7 @@ void ItemChanges::put(std::shared_ptr<const Rows> rows, std::size_t from,
                           .value = row.value,
                           .hash = 0,
                           .cas = 0,
-                          .exptime = row.exptime,
+                          .exptime = row.exptime != 0 ? row.exptime : rows->exptime,
                           .client_flags = row.client_flags};
             bytes += change.bytes();
             change.hash = base::hash_key(change.key);

@@ -52,8 +52,10 @@ class ItemChanges : public std::enable_shared_from_this<ItemChanges> {
     using Outstanding = std::shared_ptr<std::atomic<std::uint32_t>>;
 
     /// Worker thread, the items' segment pinned. Keys and values are copied.
-    void act(std::uint32_t shard, std::vector<kernel::Item> items,
-             const Outstanding& outstanding);
+    void act(std::uint32_t shard, std::vector<kernel::Item> items, const Outstanding& outstanding);
+
+    /// Nothing of it can be done with items that are too large for it.
+    static bool can(const compute::Action& action, const kernel::Item& item) noexcept;
 
     ScanFlow& flow() noexcept { return flow_; }
     ChangeCounts counts() const noexcept;
@@ -63,6 +65,7 @@ class ItemChanges : public std::enable_shared_from_this<ItemChanges> {
     struct Rows {
         std::vector<compute::Row> rows;
         std::string prefix;
+        std::uint32_t exptime = 0;  // of rows that bring none; unix seconds, 0: never
     };
     void put(std::shared_ptr<const Rows> rows, std::size_t from,
              std::move_only_function<void(std::size_t taken)> then);

@@ -35,8 +35,23 @@ struct JobManager::Job {
     std::shared_ptr<const ItemChanges::Rows> rows;
     std::size_t rows_put = 0;
     bool stopping = false;
-    std::string stop_reason;  // empty: it was asked to stop, or was not stopped
+    ControlQueue::TimerId leave_timer = 0;  // stopping
+    std::string stop_reason;                // empty: it was asked to stop, or was not stopped
     std::vector<Waiting> waiting;
+};
+
+/// The scan of a job that was stopped, until all workers have come back from it. A kernel that
+/// loops or sleeps cannot be ended: its job is over when its worker has not come back after a
+/// while, and some time later the worker itself is given up and replaced.
+struct JobManager::Leaving {
+    static constexpr std::chrono::milliseconds kStopPatience{50};
+    static constexpr std::chrono::milliseconds kWorkerPatience{2000};
+
+    JobStatus status;               // as it was told of
+    std::shared_ptr<JobScan> scan;  // nullptr: the sample of a plan
+    ScanDriver::Handle handle;
+    ControlQueue::TimerId timer = 0;  // of giving up
+    bool given_up = false;
 };
 
 }  // namespace shardmill::engine

@@ -31,12 +31,17 @@ JobManager::~JobManager() = default;
 
 void JobManager::load_history() {
     std::vector<JobStatus> history = parts_.results->load_history();
-    const auto known = [&history](const JobStatus& job) {
-        return std::ranges::find(history, job.id, &JobStatus::id) != history.end();
-    };
     for (JobStatus& job : parts_.journal->load()) {
-        // A crash may have come between a result and the journal.
-        if (!known(job)) history.push_back(std::move(job));
+        const auto kept = std::ranges::find(history, job.id, &JobStatus::id);
+        if (kept == history.end()) {
+            history.push_back(std::move(job));
+        } else if (job.state != JobState::Lost) {
+            // Its result was there, but clients have been told otherwise: that stays so.
+            if (auto removed = parts_.results->remove(*kept); !removed) {
+                base::log_error("job {}: {}", job.id, removed.error());
+            }
+            *kept = std::move(job);
+        }  // else a crash has come between the result and the journal
     }
     std::ranges::stable_sort(history, {}, &JobStatus::created);
     for (JobStatus& status : history) {
@@ -114,6 +119,7 @@ void JobManager::start_sample(Job& job) {
 }
 
 void JobManager::sample_done(const std::string& id, const ScanOutcome& outcome) {
+    if (has_left(id)) return;
     Job* job = find_job(id);
     SHARDMILL_ASSERT(job != nullptr && job->sample);
     JobState state = JobState::Planned;
@@ -129,6 +135,7 @@ void JobManager::sample_done(const std::string& id, const ScanOutcome& outcome) 
 }
 
 void JobManager::scan_done(const std::string& id, const ScanOutcome& outcome) {
+    if (has_left(id)) return;
     Job* job = find_job(id);
     SHARDMILL_ASSERT(job != nullptr && job->scan);
     job->status = status_of(*job);
@@ -138,8 +145,10 @@ void JobManager::scan_done(const std::string& id, const ScanOutcome& outcome) {
         state = JobState::Done;
         reason.clear();
     } else if (outcome.status == ScanOutcome::Status::Completed) {
-        job->rows = std::make_shared<const ItemChanges::Rows>(job->scan->take_rows(),
-                                                              job->scan->plan().to_prefix);
+        job->rows = std::make_shared<const ItemChanges::Rows>(
+            ItemChanges::Rows{.rows = job->scan->take_rows(),
+                              .prefix = job->scan->plan().to_prefix,
+                              .exptime = deadline_of_rows(job->status)});
         job->delivery = std::make_shared<ItemChanges>(parts_.changes, compute::Action{});
     } else if (outcome.status == ScanOutcome::Status::Stopped) {
         state = job->stop_reason.empty() ? JobState::Stopped : JobState::Failed;
@@ -149,6 +158,53 @@ void JobManager::scan_done(const std::string& id, const ScanOutcome& outcome) {
     job->handle.reset();
     if (job->delivery) return deliver(id);
     finish(*job, state, std::move(reason));
+}
+
+/// A job that was stopped is over, whether or not its workers have come back from it.
+void JobManager::leave(const std::string& id) {
+    Job* job = find_job(id);
+    if (job == nullptr || !job->handle) return;
+    job->leave_timer = 0;
+    job->status = status_of(*job);
+    job->status.stuck_ms = 0;  // from now on the scan is asked for it
+    auto leaving = std::make_unique<Leaving>(Leaving{
+        .status = job->status, .scan = std::move(job->scan), .handle = std::move(*job->handle)});
+    job->scan.reset();
+    job->sample.reset();
+    job->handle.reset();
+    leaving->timer =
+        parts_.control->post_after(Leaving::kWorkerPatience, [this, id] { give_up_workers(id); });
+    leaving_.emplace(id, std::move(leaving));
+    finish(*job, job->stop_reason.empty() ? JobState::Stopped : JobState::Failed, job->stop_reason);
+}
+
+void JobManager::give_up_workers(const std::string& id) {
+    Leaving& leaving = *leaving_.at(id);
+    leaving.timer = 0;
+    leaving.given_up = true;
+    const std::uint32_t workers = leaving.handle.progress().busy_workers;
+    base::log_error(
+        "job {}: {} workers have not come back from {} since it was stopped; "
+        "others take their place",
+        id, workers, leaving.status.pipeline);
+    leaving.handle.abandon();
+    if (parts_.replace_workers) parts_.replace_workers(workers);
+}
+
+/// True: the job was over before its scan, which now is too.
+bool JobManager::has_left(const std::string& id) {
+    const auto found = leaving_.find(id);
+    if (found == leaving_.end()) return false;
+    const Leaving& leaving = *found->second;
+    parts_.control->cancel(leaving.timer);
+    if (leaving.given_up) base::log_error("job {}: its workers have come back", id);
+    if (leaving.scan && leaving.scan->kept()) {
+        if (auto removed = parts_.results->remove(leaving.status); !removed) {
+            base::log_error("job {}: {}", id, removed.error());
+        }
+    }
+    leaving_.erase(found);
+    return true;
 }
 
 /// Rows become items: one batch after the other, each on some reactor.
@@ -187,6 +243,7 @@ void JobManager::delivered(Job& job) {
 
 void JobManager::finish(Job& job, JobState state, std::string reason) {
     parts_.control->cancel(std::exchange(job.deadline_timer, 0));
+    parts_.control->cancel(std::exchange(job.leave_timer, 0));
     job.status.state = state;
     job.status.reason = std::move(reason);
     job.status.ended = parts_.clock();
@@ -199,6 +256,11 @@ void JobManager::finish(Job& job, JobState state, std::string reason) {
     notify(job);  // and somebody may drop it
     bound_history();
     start_next();
+}
+
+/// Of rows that become items: they live as long as the result would.
+base::UnixSeconds JobManager::deadline_of_rows(const JobStatus& status) const {
+    return status.ttl == 0 ? 0 : parts_.clock() + static_cast<base::UnixSeconds>(status.ttl);
 }
 
 /// Forgets the job when its ttl is over.
@@ -231,7 +293,7 @@ void JobManager::write_journal() {
 }
 
 void JobManager::notify(Job& job) {
-    const JobStatus status = job.status;  // the first one told may drop the job
+    const JobStatus status = status_of(job);  // the first one told may drop the job
     for (Waiting& waiting : std::exchange(job.waiting, {})) {
         parts_.control->cancel(waiting.timer);
         waiting.on_final(status);
@@ -278,6 +340,9 @@ JobStatus JobManager::status_of(const Job& job) const {
         status.measured = job.scan->cost();
         status.stuck_ms = job.scan->stuck_ms();
     }
+    if (const auto left = leaving_.find(status.id); left != leaving_.end() && left->second->scan) {
+        status.stuck_ms = left->second->scan->stuck_ms();
+    }
     if (job.handle) {
         const ScanProgress progress = job.handle->progress();
         // 100 is for when the result is there.
@@ -307,7 +372,7 @@ void JobManager::wait(const std::string& id, net::ConnectionId connection,
     Job* job = find_job(id);
     SHARDMILL_ASSERT(job != nullptr);
     if (is_final(job->status.state)) {
-        on_final(job->status);
+        on_final(status_of(*job));
         return;
     }
     Waiting waiting{.connection = connection, .timer = 0, .on_final = std::move(on_final)};
@@ -348,8 +413,10 @@ void JobManager::stop(const std::string& id) {
         finish(*job, JobState::Stopped, {});
         return;
     }
-    job->stopping = true;
-    if (job->handle) job->handle->cancel();
+    if (std::exchange(job->stopping, true) || !job->handle) return;
+    job->handle->cancel();
+    job->leave_timer =
+        parts_.control->post_after(Leaving::kStopPatience, [this, id] { leave(id); });
 }
 
 std::expected<void, std::string> JobManager::drop(const std::string& id) {

@@ -34,6 +34,8 @@ struct JobParts {
     JobJournal* journal = nullptr;
     std::uint32_t shards = 1;
     std::uint32_t lanes = 1;  // of a job at most
+    /// More workers, for so many that do not come back from a job.
+    std::function<void(std::uint32_t workers)> replace_workers;
     ChangeParts changes;
     compute::AccessSource access;
     compute::JobLimits limits;                  // unless the job says otherwise
@@ -98,6 +100,7 @@ class JobManager {
  private:
     struct Job;
     struct Waiting;
+    struct Leaving;
 
     void load_history();
     Accepted accept(const BatchCommand& command);
@@ -117,10 +120,14 @@ class JobManager {
     void start_sample(Job& job);
     void scan_done(const std::string& id, const ScanOutcome& outcome);
     void sample_done(const std::string& id, const ScanOutcome& outcome);
+    void leave(const std::string& id);
+    void give_up_workers(const std::string& id);
+    bool has_left(const std::string& id);
     void deliver(const std::string& id);
     void delivered(Job& job);
     void finish(Job& job, JobState state, std::string reason);
     void notify(Job& job);
+    base::UnixSeconds deadline_of_rows(const JobStatus& status) const;
     void keep_for(const Job& job);
     void bound_history();
     void write_journal();
@@ -130,6 +137,7 @@ class JobManager {
     std::uint64_t last_number_ = 0;
     std::uint64_t last_order_ = 0;
     std::map<std::string, std::unique_ptr<Job>, std::less<>> jobs_;
+    std::map<std::string, std::unique_ptr<Leaving>, std::less<>> leaving_;
     bool shut_down_ = false;
 };
 

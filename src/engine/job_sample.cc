@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "engine/job_cost.h"
+#include "runtime/worker_pool.h"
 
 namespace shardmill::engine {
 namespace {
@@ -31,6 +32,7 @@ class JobSample::Lane final : public ScanLane {
             const auto mapped = partial_.map_some(segment, now, stop, cursor, kItemsAtOnce);
             if (!mapped) return std::unexpected(mapped.error().message);
             end = *mapped;
+            runtime::give_way();
             partial_.take_picked();
         }
         cpu_ns_ += base::thread_cpu_ns() - began;

@@ -9,20 +9,22 @@
 #include "base/clock.h"
 #include "engine/job_cost.h"
 #include "engine/json_text.h"
+#include "runtime/worker_pool.h"
 
 namespace shardmill::engine {
 namespace {
 
 constexpr std::uint64_t kNsPerMs = 1'000'000;
 
-// A lane looks around after some items: few where they take long. It leaves the worker after a
-// turn.
-constexpr std::uint64_t kItemsAtFirst = 256;
+// A lane looks around after some items: as many as take about so much CPU time, fewer where they
+// wait for something. It leaves the worker after a turn.
 constexpr std::uint64_t kItemsMost = 8192;
 constexpr std::uint64_t kItemsMostActing = 256;
-constexpr std::uint64_t kShortNs = 1 * kNsPerMs;
+constexpr std::uint64_t kStepNs = kNsPerMs / 10;
 constexpr std::uint64_t kLongNs = 5 * kNsPerMs;
 constexpr std::uint64_t kTurnNs = 5 * kNsPerMs;
+
+constexpr std::size_t kDryItems = 10;  // that a dry run names
 
 std::string action_name(compute::Action::Kind kind) {
     constexpr const char* kNames[] = {"delete", "touch", "copy"};
@@ -30,6 +32,24 @@ std::string action_name(compute::Action::Kind kind) {
 }
 
 }  // namespace
+
+/// For as long as a program is at work somewhere.
+class JobScan::Busy {
+ public:
+    explicit Busy(std::atomic<std::uint64_t>& since_ns) noexcept
+        : since_ns_(since_ns), began_ns_(base::monotonic_ns()) {
+        since_ns_.store(began_ns_, std::memory_order_relaxed);
+    }
+    ~Busy() { since_ns_.store(0, std::memory_order_relaxed); }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+    std::uint64_t began_ns() const noexcept { return began_ns_; }
+
+ private:
+    std::atomic<std::uint64_t>& since_ns_;
+    const std::uint64_t began_ns_;
+};
 
 class JobScan::Lane final : public ScanLane {
  public:
@@ -57,23 +77,30 @@ class JobScan::Lane final : public ScanLane {
     bool resting() const noexcept override { return resting_; }
     bool unfinished() const noexcept override { return unfinished_; }
 
-    ScanResult finish() override { return job_.merge(std::move(partial_)); }
+    ScanResult finish() override {
+        const Busy busy(busy_since_ns_);
+        return job_.merge(std::move(partial_));
+    }
 
  private:
     ScanResult read_some(const store::PinnedSegment& segment, std::uint32_t now,
                          const std::atomic<bool>& stop) {
         const compute::Counters before = partial_.counters();
         const std::uint64_t cpu_before = base::thread_cpu_ns();
-        const std::uint64_t began = base::monotonic_ns();
-        busy_since_ns_.store(began, std::memory_order_relaxed);
         const std::uint64_t items = job_.pace_.items_at_once(items_);
         const bool merges = job_.plan_.partial == PartialMode::Merge;
-        ScanResult result =
-            merges ? load_partials(segment, now, items) : map_some(segment, now, stop, items);
-        busy_since_ns_.store(0, std::memory_order_relaxed);
-        adapt(base::monotonic_ns() - began);
+        std::uint64_t began = 0;
+        ScanResult result;
+        {
+            const Busy busy(busy_since_ns_);
+            began = busy.began_ns();
+            result =
+                merges ? load_partials(segment, now, items) : map_some(segment, now, stop, items);
+        }
         const std::uint64_t cpu_ns = base::thread_cpu_ns() - cpu_before;
+        adapt(base::monotonic_ns() - began, cpu_ns);
         if (result) result = job_.count(before, partial_, cpu_ns);
+        runtime::give_way();
         return result;
     }
 
@@ -84,7 +111,11 @@ class JobScan::Lane final : public ScanLane {
         at_end_ = *end;
         if (!job_.acts()) return {};
         auto picked = partial_.take_picked();
-        if (job_.changes_) job_.changes_->act(segment.shard, std::move(picked), outstanding_);
+        if (job_.changes_) {
+            job_.changes_->act(segment.shard, std::move(picked), outstanding_);
+        } else {
+            job_.look_only(picked);
+        }
         return {};
     }
 
@@ -104,10 +135,12 @@ class JobScan::Lane final : public ScanLane {
         return result;
     }
 
-    void adapt(std::uint64_t took_ns) noexcept {
+    void adapt(std::uint64_t took_ns, std::uint64_t cpu_ns) noexcept {
         const std::uint64_t most = job_.acts() ? kItemsMostActing : kItemsMost;
-        if (took_ns > kLongNs) items_ = std::max<std::uint64_t>(items_ / 8, 1);
-        if (took_ns < kShortNs) items_ = std::min(items_ * 2, most);
+        std::uint64_t fitting = items_ * kStepNs / std::max<std::uint64_t>(cpu_ns, 1);
+        // It sleeps, or the machine is busy with others.
+        if (took_ns > kLongNs) fitting = std::min(fitting, items_ / 2);
+        items_ = std::clamp<std::uint64_t>(fitting, 1, std::min(items_ * 2, most));
     }
 
     JobScan& job_;
@@ -115,7 +148,7 @@ class JobScan::Lane final : public ScanLane {
     std::atomic<std::uint64_t>& busy_since_ns_;
     const ItemChanges::Outstanding outstanding_ = std::make_shared<std::atomic<std::uint32_t>>(0);
     store::SegmentCursor cursor_;
-    std::uint64_t items_ = kItemsAtFirst;
+    std::uint64_t items_ = 1;
     bool at_end_ = false;
     bool resting_ = false;
     bool unfinished_ = false;
@@ -210,19 +243,52 @@ ScanResult JobScan::merge(compute::Partial partial) {
     }
 }
 
+void JobScan::look_only(std::span<const kernel::Item> items) {
+    const std::lock_guard lock(mutex_);
+    for (const kernel::Item& item : items) {
+        if (!ItemChanges::can(*plan_.program->action(), item)) {
+            ++dry_refused_;
+            continue;
+        }
+        const std::string_view key = kernel::key_of(item);
+        const std::uint64_t bytes = key.size() + item.value_bytes;
+        dry_bytes_ += bytes;
+        if (dry_items_.size() == kDryItems) {
+            if (key >= dry_items_.rbegin()->first) continue;
+            dry_items_.erase(std::prev(dry_items_.end()));
+        }
+        dry_items_.emplace(key, bytes);
+    }
+}
+
 compute::Row JobScan::action_row(const JobFigures& figures) const {
     JsonObject json;
     json.add("matched", figures.matched);
     json.add("acted", figures.acted);
     json.add("gone", figures.gone);
     json.add("changed", figures.changed);
-    json.add("refused", figures.refused);
-    if (plan_.dry) json.add("dry", 1u);
+    json.add("refused", plan_.dry ? dry_refused_ : figures.refused);
+    if (plan_.dry) {
+        json.add("bytes", dry_bytes_);
+        json.add("dry", 1u);
+    }
     return {.key = action_name(plan_.program->action()->kind), .value = std::move(json).take()};
 }
 
+/// Of a dry run also the first items that would be acted on.
+std::vector<compute::Row> JobScan::action_rows(const JobFigures& figures) const {
+    std::vector rows{action_row(figures)};
+    for (const auto& [key, bytes] : dry_items_) {
+        JsonObject json;
+        json.add("bytes", bytes);
+        rows.push_back({.key = key, .value = std::move(json).take()});
+    }
+    return rows;
+}
+
 std::expected<std::vector<compute::Row>, std::string> JobScan::make_rows() {
-    if (acts()) return std::vector{action_row(figures())};
+    const Busy busy(finishing_since_ns_);
+    if (acts()) return action_rows(figures());
     if (plan_.partial == PartialMode::Save) {
         auto saved = merged_->save();
         if (!saved) return std::unexpected(std::move(saved.error().message));
@@ -271,7 +337,7 @@ std::optional<JobCost> JobScan::cost() const {
 }
 
 std::uint64_t JobScan::stuck_ms() const {
-    std::uint64_t earliest = 0;
+    std::uint64_t earliest = finishing_since_ns_.load(std::memory_order_relaxed);
     {
         const std::lock_guard lock(mutex_);
         for (const auto& since : busy_since_ns_) {

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,6 +80,7 @@ class JobScan final : public ScanConsumer, public std::enable_shared_from_this<J
 
  private:
     class Lane;
+    class Busy;
     bool acts() const noexcept { return plan_.program->action().has_value(); }
     bool must_rest();
     void wake_after(std::uint64_t wait_ns);
@@ -85,6 +88,8 @@ class JobScan final : public ScanConsumer, public std::enable_shared_from_this<J
     ScanResult count(const compute::Counters& before, const compute::Partial& partial,
                      std::uint64_t cpu_ns);
     std::expected<std::vector<compute::Row>, std::string> make_rows();
+    void look_only(std::span<const kernel::Item> items);
+    std::vector<compute::Row> action_rows(const JobFigures& figures) const;
     compute::Row action_row(const JobFigures& figures) const;
 
     const JobPlan plan_;
@@ -107,7 +112,11 @@ class JobScan final : public ScanConsumer, public std::enable_shared_from_this<J
 
     mutable std::mutex mutex_;                              // guards the following
     std::deque<std::atomic<std::uint64_t>> busy_since_ns_;  // of each lane; 0: it is not
+    std::atomic<std::uint64_t> finishing_since_ns_{0};      // the whole
     std::optional<compute::Partial> merged_;
+    std::uint64_t dry_bytes_ = 0;  // of keys and values that would be acted on
+    std::uint64_t dry_refused_ = 0;
+    std::map<std::string, std::uint64_t> dry_items_;  // the first of them by key, with their bytes
     std::optional<JobFigures> final_;
     std::optional<JobCost> cost_;
 

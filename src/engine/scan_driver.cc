@@ -21,6 +21,7 @@ ScanDriver::Handle::Handle(Handle&&) noexcept = default;
 ScanDriver::Handle& ScanDriver::Handle::operator=(Handle&&) noexcept = default;
 ScanDriver::Handle::~Handle() = default;
 void ScanDriver::Handle::cancel() noexcept { run_->cancel(); }
+void ScanDriver::Handle::abandon() { run_->driver().abandon(run_); }
 ScanProgress ScanDriver::Handle::progress() const noexcept { return run_->progress(); }
 
 void ScanDriver::Remote::resume() const {
@@ -40,7 +41,7 @@ ScanDriver::ScanDriver(ScanParts parts) : parts_(std::move(parts)) {
     SHARDMILL_ASSERT(!parts_.reactors.empty() && parts_.lanes > 0);
 }
 
-ScanDriver::~ScanDriver() { SHARDMILL_ASSERT(runs_.empty()); }
+ScanDriver::~ScanDriver() { SHARDMILL_ASSERT(runs_.empty() && abandoned_.empty()); }
 
 ScanDriver::Handle ScanDriver::start(std::shared_ptr<ScanConsumer> consumer, ScanOptions options) {
     auto run = std::make_shared<ScanRun>(*this, parts_, std::move(consumer), std::move(options));
@@ -128,7 +129,17 @@ void ScanDriver::ended(const std::shared_ptr<ScanRun>& run) {
 void ScanDriver::released(const std::shared_ptr<ScanRun>& run) {
     // The last release may come before or after the end of the lanes; the later of the two counts.
     if (!run->is_ended()) return;
-    std::erase(runs_, run);
+    std::erase(abandoned_, run);
+    if (std::erase(runs_, run) != 0) look_whether_idle();
+}
+
+void ScanDriver::abandon(const std::shared_ptr<ScanRun>& run) {
+    if (std::erase(runs_, run) == 0) return;
+    abandoned_.push_back(run);
+    look_whether_idle();
+}
+
+void ScanDriver::look_whether_idle() {
     if (runs_.empty() && when_idle_) std::exchange(when_idle_, {})();
 }
 

@@ -45,6 +45,8 @@ struct ScanProgress {
     std::uint32_t shards = 0;
     std::uint32_t shards_done = 0;
     std::uint32_t lanes = 0;
+    std::uint32_t busy_workers = 0;  // not of its own: lanes that have not ended, or whoever
+                                     // makes the whole
     bool live = false;
     std::uint64_t items = 0;       // at the cut, those that expired unnoticed included
     std::uint64_t item_bytes = 0;  // of them, in the log
@@ -71,7 +73,7 @@ class ScanRun;
 class ScanDriver {
  public:
     explicit ScanDriver(ScanParts parts);
-    /// All scans must have ended (see `when_idle`).
+    /// All scans must have ended (see `when_idle`), also those that were abandoned.
     ~ScanDriver();
     ScanDriver(const ScanDriver&) = delete;
     ScanDriver& operator=(const ScanDriver&) = delete;
@@ -102,6 +104,9 @@ class ScanDriver {
         ~Handle();
         /// The scan ends soon, with Stopped, unless it has already. Any thread.
         void cancel() noexcept;
+        /// Cancelled, and some worker does not come back from it: `when_idle` no longer waits for
+        /// it. Its consumer hears of the end all the same, if it ever comes. Control thread.
+        void abandon();
         ScanProgress progress() const noexcept;
         Remote remote() const noexcept { return Remote(run_); }
 
@@ -113,6 +118,9 @@ class ScanDriver {
 
     /// Cancels every scan.
     void cancel_all() noexcept;
+
+    /// Whether a worker has still not come back.
+    bool has_abandoned() const noexcept { return !abandoned_.empty(); }
 
     /// Runs `task` (control thread) as soon as no scan is under way and all pins are released; at
     /// once if that is so now. One at a time.
@@ -131,9 +139,12 @@ class ScanDriver {
     void collected(const std::shared_ptr<ScanRun>& run, store::ShardCut cut);
     void ended(const std::shared_ptr<ScanRun>& run);
     void released(const std::shared_ptr<ScanRun>& run);
+    void abandon(const std::shared_ptr<ScanRun>& run);
+    void look_whether_idle();
 
     const ScanParts parts_;
-    std::vector<std::shared_ptr<ScanRun>> runs_;  // until done and fully released
+    std::vector<std::shared_ptr<ScanRun>> runs_;       // until done and fully released
+    std::vector<std::shared_ptr<ScanRun>> abandoned_;  // the same
     std::deque<std::shared_ptr<ScanRun>> want_cut_;
     std::shared_ptr<ScanRun> cutting_;
     CutGate gate_;

@@ -62,6 +62,9 @@ ScanProgress ScanRun::progress() const noexcept {
     progress.shards = static_cast<std::uint32_t>(shards_.size());
     progress.cut = lanes_started_.load(std::memory_order_relaxed) != 0;
     progress.lanes = lanes_started_.load(std::memory_order_relaxed);
+    if (progress.lanes != 0 && !ended_ && !own_workers_) {
+        progress.busy_workers = std::max(lanes_left_.load(std::memory_order_relaxed), 1u);
+    }
     progress.live = options_.live;
     progress.items = items_;
     progress.item_bytes = item_bytes_;

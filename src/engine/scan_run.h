@@ -30,6 +30,7 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     bool stopping() const noexcept { return stop_.load(std::memory_order_relaxed); }
 
     // Control thread.
+    ScanDriver& driver() const noexcept { return driver_; }
     ScanProgress progress() const noexcept;
     const ScanOptions& options() const noexcept { return options_; }
     /// Live: which shard to cut next.

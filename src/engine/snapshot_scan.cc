@@ -2,9 +2,17 @@
 
 #include <utility>
 
+#include "runtime/worker_pool.h"
 #include "snapshot/item.h"
 
 namespace shardmill::engine {
+namespace {
+
+// Between two looks whether somebody else wants the core: some tens of microseconds.
+constexpr std::size_t kStepBytes = 16u << 10;
+constexpr std::size_t kItemBytes = 64;  // counted for an item beside its value
+
+}  // namespace
 
 class SnapshotScan::Lane final : public ScanLane {
  public:
@@ -22,6 +30,11 @@ class SnapshotScan::Lane final : public ScanLane {
         store::SegmentCursor cursor;
         store::visit_items_from(segment, now, cursor, [&](const store::ItemView& item) {
             if (stop.load(std::memory_order_relaxed)) return false;
+            since_gave_way_ += item.value.size() + kItemBytes;
+            if (since_gave_way_ >= kStepBytes) {
+                since_gave_way_ = 0;
+                runtime::give_way();
+            }
             if (auto written = file_->append(snapshot::item_of(item)); !written) {
                 result = std::unexpected(std::move(written.error().what));
             }
@@ -61,6 +74,7 @@ class SnapshotScan::Lane final : public ScanLane {
     SnapshotScan& scan_;
     const std::unique_ptr<snapshot::ShardFileWriter> file_;
     bool resting_ = false;
+    std::size_t since_gave_way_ = 0;  // bytes
     // What the scan has been told of.
     std::uint64_t bytes_ = 0;
     std::uint64_t items_ = 0;

@@ -15,12 +15,18 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "runtime/signals.h"
 
 namespace shardmill::runtime {
 namespace {
 
 constexpr std::size_t kThreadNameMax = 15;
+constexpr std::uint64_t kGiveWayNs = 100'000;
+
+// Of this thread.
+thread_local bool gives_way = false;
+thread_local std::uint64_t gave_way_ns = 0;
 
 void become_worker(const WorkerPoolConfig& config, std::uint32_t number) noexcept {
     std::string name = fmt::format("{}-{}", config.name, number);
@@ -31,6 +37,7 @@ void become_worker(const WorkerPoolConfig& config, std::uint32_t number) noexcep
     // container), work is merely less polite.
     const sched_param parameters{};
     if (config.idle_priority) {
+        gives_way = true;
         ::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &parameters);
     } else if (config.nice > 0) {
         ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &parameters);
@@ -41,14 +48,22 @@ void become_worker(const WorkerPoolConfig& config, std::uint32_t number) noexcep
 
 }  // namespace
 
+void give_way() noexcept {
+    if (!gives_way) return;
+    const std::uint64_t now = base::monotonic_ns();
+    if (now - gave_way_ns < kGiveWayNs) return;
+    ::sched_yield();
+    gave_way_ns = base::monotonic_ns();
+}
+
 struct WorkerPool::Impl {
     explicit Impl(const WorkerPoolConfig& configuration) : config(configuration), pool(0) {
         config.threads = std::max(config.threads, 1u);
     }
 
-    void start() try {
-        for (std::uint32_t number = 0; number < config.threads; ++number) {
-            threads.emplace_back([this, number] {
+    void start(std::uint32_t more) try {
+        for (; more > 0; --more) {
+            threads.emplace_back([this, number = static_cast<std::uint32_t>(threads.size())] {
                 become_worker(config, number);
                 pool.attach();
             });
@@ -67,7 +82,7 @@ struct WorkerPool::Impl {
 
 WorkerPool::WorkerPool(const WorkerPoolConfig& config) : impl_(std::make_unique<Impl>(config)) {
     try {
-        impl_->start();
+        impl_->start(impl_->config.threads);
     } catch (...) {
         stop();
         join();
@@ -93,5 +108,10 @@ void WorkerPool::join() noexcept {
 }
 
 std::uint32_t WorkerPool::threads() const noexcept { return impl_->config.threads; }
+
+void WorkerPool::add_threads(std::uint32_t more) {
+    const std::lock_guard lock(impl_->joining);
+    impl_->start(more);
+}
 
 }  // namespace shardmill::runtime

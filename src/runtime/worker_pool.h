@@ -15,6 +15,13 @@ struct WorkerPoolConfig {
     int nice = 0;                 // without idle_priority: 0 to 19, lower than the process's own
 };
 
+/// For work on a WorkerPool to call between small steps of it: lets everybody else who wants the
+/// core go first. Idle priority alone does not: a thread that once got the core while a reactor was
+/// ready to run keeps it until the next tick of the kernel's timer, some milliseconds. Threads at
+/// idle priority do something about it, at most every hundred microseconds; for all others it
+/// returns at once. Any thread.
+void give_way() noexcept;
+
 /// Threads for work that takes long: scans and the kernels on them. They may be starved at any
 /// point, so nothing that a reactor waits for runs here and no lock a reactor takes is held here.
 class WorkerPool final : public TaskQueue {
@@ -39,6 +46,10 @@ class WorkerPool final : public TaskQueue {
     void join() noexcept;
 
     std::uint32_t threads() const noexcept;
+
+    /// More threads, for those that tasks do not come back from. Throws std::system_error when they
+    /// cannot be had. Not beside `join`, and by one thread.
+    void add_threads(std::uint32_t more);
 
  private:
     struct Impl;

@@ -57,6 +57,18 @@ class LoginTest(AuthFileCase):
                 self.assertEqual((values["auth_cmds"], values["auth_errors"]), ("2", "1"))
                 self.assertEqual(connection.stats("settings")["auth_enabled_ascii"], self.path)
 
+    def test_jobs_that_act_are_for_those_who_have_logged_in(self):
+        server = self.serve()
+        owner, stranger = self.connect(server), self.connect(server)
+        owner.expect(self, login(b"anna secret") + b"set k 0 0 1\r\nv\r\n", b"STORED\r\nSTORED\r\n")
+        for line in (b"batch run delete\r\n", b"batch run touch:-1\r\n", b"batch run copy:'c:'\r\n", b"batch run delete dry=1\r\n",
+                     b"batch plan delete\r\n", b"ms ~b/run/x 6\r\n"):
+            stranger.expect(self, line, UNAUTHENTICATED)
+        stranger.expect(self, b"set ~b/run/x 0 0 6\r\ndelete\r\n", b"CLIENT_ERROR bad authentication token format\r\n")
+        self.assertEqual(owner.command("batch list"), ("EN done", []))
+        self.assertEqual(owner.get(b"k"), b"v")
+        self.assertIn(" acted=1 ", owner.command("batch run delete wait=60000")[0])
+
     def test_what_cannot_be_a_login_closes(self):
         server = self.serve()
         for sent in (b"quit\r\n", b"mn\r\n", b"\r\n\r\n", b"x" * 2049, b"\x80\x0b" + bytes(22) + b"\n\n\n\n"):

@@ -167,7 +167,10 @@ class JobsTest(harness.ServerCase):
     def test_items_are_deleted_copied_and_touched(self):
         store(self.client, [(b"act:%d" % i, {"n": i}) for i in range(1000)])
         line, rows = run_job(self, self.client, "where:$.n<400|delete", "prefix=act: dry=1")
-        self.assertEqual(rows, [("delete", {"matched": 400, "acted": 0, "gone": 0, "changed": 0, "refused": 0, "dry": 1})])
+        size = sum(len(key) + len(json.dumps({"n": i})) for i in range(400) for key in [b"act:%d" % i])
+        self.assertEqual(rows[0], ("delete", {"matched": 400, "acted": 0, "gone": 0, "changed": 0, "refused": 0, "bytes": size,
+                                              "dry": 1}))
+        self.assertEqual([key for key, _ in rows[1:]], sorted(f"act:{i}" for i in range(400))[:10])
         line, rows = run_job(self, self.client, "where:$.n<400|delete", "prefix=act:")
         self.assertEqual(rows, [("delete", {"matched": 400, "acted": 400, "gone": 0, "changed": 0, "refused": 0})])
         self.assertIsNone(self.client.get(b"act:399"))
@@ -184,6 +187,16 @@ class JobsTest(harness.ServerCase):
             with self.server.connect() as client:
                 client.send(f"batch wait {job} timeout=60000\r\n".encode())
         self.assertIn("state=done", self.client.command(f"batch wait {job} timeout=60000")[0])
+
+    def test_a_client_may_vanish_in_the_middle_of_a_result(self):
+        line, _ = run_job(self, self.client, "export", "prefix=order:")
+        job = line.split()[1]
+        for _ in range(20):
+            with self.server.connect() as client:
+                client.send(f"batch get {job} rows={self.COUNT} bytes=16000000\r\n".encode())
+                client.exactly(100)
+        end, rows = self.client.command(f"batch get {job} rows={self.COUNT} bytes=16000000")
+        self.assertEqual((end, len(rows)), ("EN done", self.COUNT))
 
     def test_stats_batch_and_list_show_the_jobs(self):
         line, _ = run_job(self, self.client, "agg:count", "name=listed")

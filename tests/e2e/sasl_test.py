@@ -139,7 +139,8 @@ class SaslTest(SaslCase):
         self.assertEqual(self.session().ask(VERSION)[0], OK)
         huge = HEADER.pack(0x80, SET, 1, 8, 0, 0, 1_000_000, 0, 0) + bytes(8) + b"k"
         for request in (packet(NOOP), packet(GET, b"k"), packet(0x09, b"k"), packet(SET, b"k", b"v", bytes(8)), huge,
-                        packet(0x10), packet(QUIT), packet(0x08), packet(0xB0, value=b"batch list"), packet(0xEE),
+                        packet(0x10), packet(QUIT), packet(0x08), packet(0xB0, value=b"batch list"),
+                        packet(0xB0, value=b"batch run delete"), packet(SET, b"~b/run/x", b"delete", bytes(8)), packet(0xEE),
                         packet(GET)):
             with self.subTest(request=request[:2]):
                 self.assert_out(self.session(), request)

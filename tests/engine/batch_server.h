@@ -23,8 +23,9 @@ namespace shardmill::engine {
 class BatchServer {
  public:
     explicit BatchServer(const std::string& directory = {}, std::uint32_t history = 100,
-                         std::uint64_t results_memory = 256u << 20)
-        : catalog_(open(directory)),
+                         std::uint64_t results_memory = 256u << 20,
+                         uring::FileSystem& files = uring::real_file_system())
+        : catalog_(open(files, directory)),
           results_(catalog_.get()),
           journal_(catalog_.get()),
           scans_({.shards = &world.shards,
@@ -41,6 +42,7 @@ class BatchServer {
                 .journal = &journal_,
                 .shards = world.shards.size(),
                 .lanes = 2,
+                .replace_workers = [this](std::uint32_t more) { replaced_workers += more; },
                 .changes = {.shards = &world.shards,
                             .reactors = {&world.reactors[0], &world.reactors[1]},
                             .started_at = 1,
@@ -50,7 +52,7 @@ class BatchServer {
                 .history = history,
                 .results_memory = results_memory,
                 .clock = now}),
-          batch_(jobs, results_, registry_, replier_),
+          batch_(jobs, results_, registry_, replier_, clock_ns),
           loader_({.shards = &world.shards, .catalog = catalog_.get(), .gate = &gate_}),
           snapshots_({.scans = &scans_,
                       .shards = &world.shards,
@@ -119,6 +121,10 @@ class BatchServer {
 
     static base::UnixSeconds now() noexcept { return ManualWorld::kNow; }
 
+    /// Every look at the clock for pages takes so long.
+    static inline std::uint64_t look_ns = 0;
+
+    std::uint32_t replaced_workers = 0;
     std::uint32_t last_percent = 0;  // of a job with threads of its own
 
     ManualWorld world{{.memory_limit = 64u << 20, .shards = 4, .reactors = 2}};
@@ -135,9 +141,15 @@ class BatchServer {
         return std::make_unique<SameWorkers>(world.workers);
     }
 
-    static std::unique_ptr<snapshot::Catalog> open(const std::string& directory) {
+    static std::uint64_t clock_ns() noexcept {
+        static std::uint64_t now_ns = 0;
+        return now_ns += look_ns;
+    }
+
+    static std::unique_ptr<snapshot::Catalog> open(uring::FileSystem& files,
+                                                   const std::string& directory) {
         if (directory.empty()) return nullptr;
-        auto catalog = snapshot::Catalog::open(uring::real_file_system(), directory);
+        auto catalog = snapshot::Catalog::open(files, directory);
         EXPECT_TRUE(catalog);
         return std::move(*catalog);
     }

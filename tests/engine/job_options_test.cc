@@ -296,6 +296,17 @@ TEST(JobTargetTest, RowsBecomeItems) {
               "NS the rows are items, to=items:count:\r\n");
 }
 
+TEST(JobTargetTest, RowsThatBecomeItemsLiveAsLongAsTheResultWould) {
+    BatchServer server;
+    fill_packages(server.world);
+    EXPECT_THAT(server.run("by:$.section|agg:count prefix=pkg: to=items:count: ttl=60"),
+                HasSubstr("acted=3"));
+    const store::HashedKey key{"count:x11", base::hash_key("count:x11")};
+    const auto shard = server.world.shards.lock(server.world.shards.shard_of(key.hash));
+    EXPECT_TRUE(shard->find(key, ManualWorld::kNow + 59));
+    EXPECT_FALSE(shard->find(key, ManualWorld::kNow + 60));
+}
+
 TEST(JobTargetTest, ManyRowsBecomeItemsAndARowThatCannotFailsTheJob) {
     BatchServer server;
     for (int n = 0; n < 5000; ++n) server.world.set("k" + std::to_string(n), "v");
@@ -361,6 +372,16 @@ TEST(JobPagesTest, APageIsBoundedInRowsAndBytes) {
     EXPECT_THAT(server.command("get " + id + " from=99"), HasSubstr("EN done\r\n"));
 }
 
+TEST(JobPagesTest, APageIsBoundedInTime) {
+    BatchServer server;
+    for (int n = 0; n < 100; ++n) server.world.set(fmt::format("k{:02}", n), "v");
+    const std::string id = BatchServer::id_of(server.run("by:key|agg:count"));
+    BatchServer::look_ns = 1'000'000;
+    EXPECT_THAT(server.command("get " + id + " time=5"), HasSubstr("EN more=5\r\n"));
+    EXPECT_THAT(server.command("get " + id + " from=90 time=60"), HasSubstr("EN done\r\n"));
+    BatchServer::look_ns = 0;
+}
+
 // ---- acting ----
 
 TEST(ActingJobTest, DeletesWhatMatches) {
@@ -376,6 +397,25 @@ TEST(ActingJobTest, DeletesWhatMatches) {
     EXPECT_THAT(server.command("get " + BatchServer::id_of(status)),
                 HasSubstr("kdelete\r\n{\"matched\":300,\"acted\":300,\"gone\":0,"));
     EXPECT_EQ(server.world.pinned_bytes(), 0u);
+}
+
+TEST(ActingJobTest, ADryRunShowsWhatWouldBeDone) {
+    BatchServer server;
+    for (int n = 0; n < 30; ++n) server.world.set(fmt::format("k{:02}", n), std::string(10, 'v'));
+    const std::string status = server.run("delete prefix=k dry=1");
+    EXPECT_THAT(status, AllOf(HasSubstr("matched=30"), HasSubstr("rows=11")));
+    const std::string rows = server.command("get " + BatchServer::id_of(status));
+    EXPECT_THAT(rows,
+                AllOf(HasSubstr("kdelete\r\n{\"matched\":30,\"acted\":0,\"gone\":0,\"changed\":0,"
+                                "\"refused\":0,\"bytes\":390,\"dry\":1}"),
+                      HasSubstr("kk00\r\n{\"bytes\":13}"), HasSubstr("kk09\r\n"),
+                      Not(HasSubstr("kk10\r\n"))));
+    // What a copy could not do is known before, too.
+    server.world.set("k" + std::string(240, 'x'), "v");
+    EXPECT_THAT(
+        server.command("get " + BatchServer::id_of(server.run("copy:'0123456789' prefix=k dry=1"))),
+        HasSubstr("\"refused\":1,\"bytes\":390,"));
+    EXPECT_EQ(value_of(server.world, "k00"), std::string(10, 'v'));
 }
 
 TEST(ActingJobTest, TouchesAndCopies) {
