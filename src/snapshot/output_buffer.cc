@@ -8,16 +8,23 @@
 
 namespace shardmill::snapshot {
 
-OutputBuffer::OutputBuffer(uring::File& file)
-    : buffer_(static_cast<char*>(std::aligned_alloc(kAlign, kBytes))),
+namespace {
+
+/// Of writes.
+constexpr std::size_t kAlign = 4096;
+
+}  // namespace
+
+OutputBuffer::OutputBuffer(uring::File& file, std::size_t room_bytes)
+    : piece_bytes_((room_bytes / kAlign + 2) * kAlign),
+      buffer_(static_cast<char*>(std::aligned_alloc(kAlign, kPieces * piece_bytes_))),
       queue_(file.write_queue(kPieces)) {
-    static_assert(kPieceBytes % kAlign == 0);
     if (buffer_ == nullptr) throw std::bad_alloc();
 }
 
 uring::FileResult<std::span<char>> OutputBuffer::room(std::size_t bytes) {
-    SHARDMILL_ASSERT(bytes <= kRoomMax);
-    if (kPieceBytes - used_ < bytes) {
+    SHARDMILL_ASSERT(bytes + kAlign <= piece_bytes_);
+    if (piece_bytes_ - used_ < bytes) {
         if (auto result = hand_over(used_ / kAlign * kAlign); !result) {
             return std::unexpected(std::move(result.error()));
         }
@@ -27,11 +34,11 @@ uring::FileResult<std::span<char>> OutputBuffer::room(std::size_t bytes) {
 
 uring::FileResult<void> OutputBuffer::append(std::span<const char> bytes) {
     while (!bytes.empty()) {
-        const std::size_t count = std::min(bytes.size(), kPieceBytes - used_);
+        const std::size_t count = std::min(bytes.size(), piece_bytes_ - used_);
         std::memcpy(piece() + used_, bytes.data(), count);
         used_ += count;
         bytes = bytes.subspan(count);
-        if (used_ == kPieceBytes) {
+        if (used_ == piece_bytes_) {
             if (auto result = hand_over(used_); !result) return result;
         }
     }

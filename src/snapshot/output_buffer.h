@@ -15,19 +15,14 @@ namespace shardmill::snapshot {
 /// time.
 class OutputBuffer {
  public:
-    static constexpr std::size_t kAlign = 4096;
-    static constexpr std::size_t kPieceBytes = (1u << 20) + 2 * kAlign;
     static constexpr unsigned kPieces = 3;
-    static constexpr std::size_t kBytes = kPieceBytes * kPieces;
-    /// What can be had in one piece: the rest may be taken by what is not a multiple of kAlign of
-    /// the piece before.
-    static constexpr std::size_t kRoomMax = kPieceBytes - kAlign;
 
-    /// Throws std::bad_alloc. The file outlives the buffer.
-    explicit OutputBuffer(uring::File& file);
+    /// A piece has room for `room_bytes`, whatever was left of the one before. Throws
+    /// std::bad_alloc. The file outlives the buffer.
+    OutputBuffer(uring::File& file, std::size_t room_bytes);
 
-    /// Room for `bytes` in one piece, behind everything that was appended, to be filled by the
-    /// caller. Valid until the next call.
+    /// Room for so many bytes, at most `room_bytes`, in one piece, behind everything that was
+    /// appended, to be filled by the caller. Valid until the next call.
     uring::FileResult<std::span<char>> room(std::size_t bytes);
     /// The first `bytes` of the room have been filled.
     void add(std::size_t bytes) noexcept { used_ += bytes; }
@@ -38,14 +33,16 @@ class OutputBuffer {
 
     /// Bytes appended so far: the offset of the next one in the file.
     std::uint64_t offset() const noexcept { return handed_over_ + used_; }
+    std::size_t memory_bytes() const noexcept { return kPieces * piece_bytes_; }
 
  private:
     struct Free {
         void operator()(char* memory) const noexcept { std::free(memory); }
     };
-    char* piece() const noexcept { return buffer_.get() + current_ * kPieceBytes; }
+    char* piece() const noexcept { return buffer_.get() + current_ * piece_bytes_; }
     uring::FileResult<void> hand_over(std::size_t bytes);
 
+    const std::size_t piece_bytes_;
     const std::unique_ptr<char, Free> buffer_;
     const std::unique_ptr<uring::WriteQueue> queue_;  // goes first: it waits for the buffer's bytes
     unsigned current_ = 0;                            // piece that is being filled

@@ -14,8 +14,11 @@ namespace {
 /// Larger items are not compressed: they would have to be held in memory, twice.
 constexpr std::uint64_t kCompressedItemMax = 4u << 20;
 static_assert(kCompressedItemMax <= kSharedBlockBytesMax);
+/// What is written at once: without a codec the disk sets the pace, and takes large writes faster.
+constexpr std::size_t kPlainRoom = 1u << 20;
+constexpr std::size_t kCompressedRoom = 256u << 10;
 /// Records that can be put together in the output itself.
-constexpr std::uint64_t kInPlaceMax = OutputBuffer::kRoomMax - BlockHeader::kBytes;
+constexpr std::uint64_t kInPlaceMax = kPlainRoom - BlockHeader::kBytes;
 
 std::string_view reason_refused(const Item& item, Kind kind) noexcept {
     if (kind == Kind::Contents && item.key.empty()) return "an item without a key";
@@ -33,7 +36,7 @@ ShardFileWriter::ShardFileWriter(SnapshotWriter& owner, std::uint32_t number,
       number_(number),
       seed_{.id = owner.manifest_.id, .file = number},
       file_(std::move(file)),
-      output_(*file_),
+      output_(*file_, owner.options_.codec == Codec::None ? kPlainRoom : kCompressedRoom),
       chain_(seed_of(seed_, ChecksumRole::Chain, 0)) {
     if (owner.options_.codec == Codec::Zstd) compressor_.emplace(owner.options_.zstd_level);
 }
@@ -115,7 +118,8 @@ Result<void> ShardFileWriter::write_block() {
 }
 
 std::uint64_t ShardFileWriter::memory_bytes() const noexcept {
-    return OutputBuffer::kBytes + raw_.capacity() + (compressor_ ? compressor_->memory_bytes() : 0);
+    return output_.memory_bytes() + raw_.capacity() +
+           (compressor_ ? compressor_->memory_bytes() : 0);
 }
 
 Result<void> ShardFileWriter::write_large_item(const Item& item, const RecordShape& shape) {
