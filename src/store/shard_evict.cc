@@ -193,14 +193,16 @@ void Shard::seal_stale() noexcept {
     }
 }
 
+/// The tail that is worth least, of those that no scan holds if there are any: a scan reads a queue
+/// from its tail, so rather what it has passed than memory that can only be lent.
 std::uint32_t Shard::lowest_of(std::span<Queue> queues, std::uint32_t protect,
                                std::uint32_t now) noexcept {
     std::uint32_t best = kNoSegment;
-    double lowest = 0;
+    std::pair<bool, double> lowest;
     for (Queue& from : queues) {
         const std::uint32_t id = tail(from, protect);
         if (id == kNoSegment) continue;
-        const double value = score(from, id, now);
+        const std::pair value(meta(id).scan_pins != 0, score(from, id, now));
         if (best != kNoSegment && value >= lowest) continue;
         best = id;
         lowest = value;

@@ -71,6 +71,34 @@ TEST_F(ShardTest, EvictionDuringAScanEitherKeepsThePictureOrFailsTheScan) {
     EXPECT_EQ(shard_->stats().pinned_bytes, 0u);
 }
 
+TEST_F(ShardTest, AScanThatKeepsPaceWithEvictionIsNotOvertakenByIt) {
+    make(16u << 20);
+    const auto value = [](int i) {
+        return std::string(50 + static_cast<std::size_t>(i) * 7919 % 3000, 'v');
+    };
+    int next = 0;
+    const auto store = [&](std::size_t bytes) {
+        for (std::size_t stored = 0; stored < bytes; ++next) {
+            ASSERT_TRUE(set(fmt::format("key{}", next), value(next)));
+            stored += value(next).size();
+            if (next >= 1000) get(fmt::format("key{}", next - 500 - next % 400));  // some are hit
+        }
+    };
+    store(32u << 20);
+    const auto state = std::make_shared<CutState>();
+    const ShardCut cut = shard_->take_cut(now_, state);
+    std::uint64_t held = 0;
+    for (const PinnedSegment& segment : cut.segments) {
+        store(segment.bytes);
+        held = std::max(held, shard_->stats().pinned_bytes);
+        ASSERT_TRUE(segment.claim())
+            << &segment - cut.segments.data() << " of " << cut.segments.size();
+        shard_->release_cut(segment);
+    }
+    EXPECT_FALSE(state->failed);
+    EXPECT_LE(held, (16u << 20) / 20);
+}
+
 TEST_F(ShardTest, AScanThatHoldsTooMuchFailsAndRequestsDoNot) {
     make(4u << 20);
     for (int i = 0; i < 30'000; ++i)
