@@ -48,6 +48,15 @@ class CliTest(harness.ServerCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("object too large for cache", done.stderr)
 
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        self.cli("set", "full", "x")
+        for words in (("get", "full"), ("stats",), ("batch", "run", "export", "prefix=full"), ("batch", "kernels", "--json")):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([harness.program("SHARDMILL_CLI"), "-s", self.server.name, *words], stdout=full,
+                                      stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn("No space left", done.stderr)
+
     def test_stats_are_a_list_or_json(self):
         done = self.cli("stats")
         self.assertEqual(done.returncode, 0)
@@ -73,7 +82,8 @@ class CliTest(harness.ServerCase):
         done = self.cli("batch", "export", "planned")
         self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
                          [{"key": 'a,"b', "value": {"count": 150}}, {"key": "c", "value": {"count": 150}}])
-        self.assertEqual(self.cli("batch", "export", "nosuchjob").returncode, 1)
+        self.assertEqual(self.cli("batch", "export", "nosuchjob", "-o", out).returncode, 1)
+        self.assertGreater(os.path.getsize(out), 0)  # what it had
         self.assertEqual(self.cli("batch", "export", "planned", "-o", "/nosuch/file").returncode, 1)
 
     def test_load_of_json_lines_stores_whole_lines(self):

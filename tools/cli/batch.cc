@@ -237,20 +237,21 @@ int run_batch_plan(const Common& common, const BatchPlanOptions& options) {
 }
 
 int run_batch_export(const Common& common, const BatchExportOptions& options) {
-    const bool to_stdout = options.file == "-";
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
-        to_stdout ? nullptr : std::fopen(options.file.c_str(), "w"), &std::fclose);
-    std::FILE* const file = to_stdout ? stdout : opened.get();
-    if (file == nullptr) {
+    client::Client client(common.server);
+    client::CommandReply reply;
+    auto page = fetch_rows(client, options.job, 0, kPageRows, reply);
+    const auto fail = [&] {
         fmt::print(stderr, "shardmill-cli: {}: {}\n", options.file, std::strerror(errno));
         return kExitFailed;
-    }
-    client::Client client(common.server);
+    };
+    const bool to_stdout = options.file == "-";
+    // Until there are rows the file keeps what it has.
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
+        to_stdout || !page ? nullptr : std::fopen(options.file.c_str(), "w"), &std::fclose);
+    std::FILE* const file = to_stdout ? stdout : opened.get();
+    if (page && file == nullptr) return fail();
     CsvWriter csv;
-    for (std::uint64_t from = 0;;) {
-        client::CommandReply reply;
-        const auto page = fetch_rows(client, options.job, from, kPageRows, reply);
-        if (!page) return refused(common, reply, "batch export " + options.job);
+    for (std::uint64_t from = 0; page;) {
         std::string text;
         if (options.format == "csv") {
             text = csv.lines(page->rows);
@@ -260,12 +261,11 @@ int run_batch_export(const Common& common, const BatchExportOptions& options) {
         const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
         from += page->rows.size();
         const bool last = page->more == 0 || page->rows.empty();
-        if (!written || (last && std::fflush(file) != 0)) {
-            fmt::print(stderr, "shardmill-cli: {}: {}\n", options.file, std::strerror(errno));
-            return kExitFailed;
-        }
+        if (!written || (last && std::fflush(file) != 0)) return fail();
         if (last) return kExitOk;
+        page = fetch_rows(client, options.job, from, kPageRows, reply);
     }
+    return refused(common, reply, "batch export " + options.job);
 }
 
 int run_command(const Common& common, const std::string& line, milliseconds patience) {

@@ -1,7 +1,9 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -269,12 +271,20 @@ int exit_code_of(const client::Error& error) {
     return kExitFailed;
 }
 
+/// Half of an answer must not look like one: on a full disk the last of it is lost when it is
+/// flushed.
+int with_output_written(int code) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    fmt::print(stderr, "shardmill-cli: the output cannot be written: {}\n", std::strerror(errno));
+    return code == kExitOk ? kExitFailed : code;
+}
+
 }  // namespace
 }  // namespace shardmill::cli
 
 int main(int argc, char** argv) {
     try {
-        return shardmill::cli::run(argc, argv);
+        return shardmill::cli::with_output_written(shardmill::cli::run(argc, argv));
     } catch (const shardmill::client::Error& error) {
         fmt::print(stderr, "shardmill-cli: {}\n", error.what());
         return shardmill::cli::exit_code_of(error);
