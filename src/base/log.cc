@@ -2,12 +2,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 
 namespace shardmill::base {
 namespace {
 std::atomic<int> g_verbosity{0};
+
+bool is_control(char c) noexcept { return (c >= 0 && c < ' ') || c == '\x7f'; }
 }  // namespace
 
 void set_verbosity(int level) noexcept { g_verbosity.store(level, std::memory_order_relaxed); }
@@ -19,6 +22,7 @@ void log_line(std::string_view text) noexcept {
         line.reserve(text.size() + 16);
         line += "shardmill: ";
         line += text;
+        std::ranges::replace_if(line, is_control, '?');
         line += '\n';
         // A log line that cannot be written has nowhere else to go.
         [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -11,8 +11,8 @@ namespace shardmill::base {
 void set_verbosity(int level) noexcept;
 int verbosity() noexcept;
 
-/// One line on stderr, written with a single write(2), prefixed "shardmill: ". Never from a
-/// reactor's request path.
+/// One line on stderr, written with a single write(2), prefixed "shardmill: ". What clients have
+/// said may be in it: control characters become '?'. Never from a reactor's request path.
 void log_line(std::string_view text) noexcept;
 
 /// Something an operator should act on.

@@ -62,7 +62,8 @@ void JobManager::load_history() {
 std::string JobManager::next_id() { return fmt::format("{}{}", id_prefix_, ++last_number_); }
 
 void JobManager::queue(Job& job) {
-    base::log_verbose(1, "job {}: {} {}", job.status.id, job.status.pipeline, job.status.settings);
+    base::log_verbose(1, "job {}: {}{}{}", job.status.id, job.status.pipeline,
+                      job.status.settings.empty() ? "" : " ", job.status.settings);
     write_journal();
     // Behind the reply: it says `queued`.
     parts_.control->post([this] { start_next(); });
@@ -250,7 +251,8 @@ void JobManager::finish(Job& job, JobState state, std::string reason) {
     job.attached.reset();
     job.stopping = false;
     if (state == JobState::Done) job.status.percent = 100;
-    base::log_verbose(1, "job {}: {} {}", job.status.id, job_state_name(state), job.status.reason);
+    base::log_verbose(1, "job {}: {}{}{}", job.status.id, job_state_name(state),
+                      job.status.reason.empty() ? "" : ": ", job.status.reason);
     write_journal();
     keep_for(job);
     notify(job);  // and somebody may drop it
