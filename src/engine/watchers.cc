@@ -58,15 +58,21 @@ bool Watchers::add(net::ConnectionId connection, std::uint32_t streams) {
     watcher->connection = connection;
     watcher->streams = streams;
     watcher->joining = static_cast<std::uint32_t>(reactors_.size());
+    const auto join = [this, watcher](EventLog& log) {
+        log.add(watcher);
+        if (watcher->joining.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        shared_.replier->push(watcher->connection, std::string(protocol::replies::kOk),
+                              [](bool) {});
+        // In front of every line: those are pushed only from here on.
+        watcher->open.store(true, std::memory_order_release);
+    };
     for (std::size_t reactor = 0; reactor < reactors_.size(); ++reactor) {
-        reactors_[reactor]->post([this, watcher, log = logs_[reactor]] {
-            log->add(watcher);
-            if (watcher->joining.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-            shared_.replier->push(watcher->connection, std::string(protocol::replies::kOk),
-                                  [](bool) {});
-            // In front of every line: those are pushed only from here on.
-            watcher->open.store(true, std::memory_order_release);
-        });
+        EventLog& log = *logs_[reactor];
+        if (reactor == connection.reactor) {
+            join(log);  // at once: its end, which may come in this turn, is to be noticed
+        } else {
+            reactors_[reactor]->post([join, &log] { join(log); });
+        }
     }
     return true;
 }

@@ -329,6 +329,18 @@ TEST_F(WatchTest, NothingIsLoggedBeforeOkOrAfterTheEnd) {
     EXPECT_EQ(read(1), "");
 }
 
+TEST_F(WatchTest, AConnectionThatEndsInTheTurnOfItsCommandLeavesNothing) {
+    for (std::uint32_t i = 0; i < 2 * Watchers::kMax; ++i) {
+        const net::ConnectionId connection{0, i, i};
+        ASSERT_TRUE(watchers_.add(connection, *parse_streams("fetchers")));
+        watchers_.connection_closed(connection, logs_[0]);
+        run_reactors();
+    }
+    EXPECT_EQ(counters_.log_watchers, 0u);
+    EXPECT_FALSE(logs_[0].active());
+    EXPECT_FALSE(logs_[1].active());
+}
+
 TEST_F(WatchTest, TheCommandHasItsErrors) {
     CommandServer server(options());
     server.expect({{"watch nonsense\r\n", "ERROR\r\n"},
