@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/assert.h"
@@ -34,28 +36,40 @@ std::vector<net::Operation> operations_of(const protocol::Request& request,
     return operations;
 }
 
-/// The reply of `operation` with the value that it would have been sent from.
-void append_reply(std::string& out, const net::Operation& operation,
+/// The reply of `operation` with the value that it would have been sent from. False: too much.
+bool append_reply(std::string& out, const net::Operation& operation,
                   const net::ReplyArena& replies) {
     const std::string_view text =
         std::string_view(replies.text)
             .substr(operation.reply_begin, operation.reply_end - operation.reply_begin);
-    if (operation.pinned < 0) {
-        out += text;
-        return;
+    std::string_view value;
+    std::size_t head = text.size();
+    if (operation.pinned >= 0) {
+        value = replies.pinned[static_cast<std::size_t>(operation.pinned)].bytes;
+        head = operation.pinned_at - operation.reply_begin;
     }
-    const std::size_t head = operation.pinned_at - operation.reply_begin;
-    out += text.substr(0, head);
-    out += replies.pinned[static_cast<std::size_t>(operation.pinned)].bytes;
-    out += text.substr(head);
+    if (out.size() + text.size() + value.size() > CommandReplay::kReplyBytesMax) return false;
+    out.append(text.substr(0, head)).append(value).append(text.substr(head));
+    return true;
 }
 
-std::string execute_on(RequestExecutor& executor, std::vector<net::Operation> operations) {
-    net::ReplyArena replies;
-    executor.execute(operations, replies);
+std::string execute_on(RequestExecutor& executor, std::span<net::Operation> operations) {
+    constexpr std::size_t kAtOnce = 64;  // before it is seen how much that was
     std::string out;
-    for (const net::Operation& operation : operations) append_reply(out, operation, replies);
-    for (const net::PinnedValue& value : replies.pinned) executor.release(value);
+    while (!operations.empty()) {
+        const auto some = operations.first(std::min(operations.size(), kAtOnce));
+        operations = operations.subspan(some.size());
+        net::ReplyArena replies;
+        executor.execute(some, replies);
+        const bool fits = std::ranges::all_of(some, [&](const net::Operation& operation) {
+            return append_reply(out, operation, replies);
+        });
+        for (const net::PinnedValue& value : replies.pinned) executor.release(value);
+        if (fits) continue;
+        out.clear();
+        protocol::append_client_error(out, CommandReplay::kTooMuch);
+        break;
+    }
     return out;
 }
 
@@ -63,7 +77,8 @@ std::string execute_text(RequestExecutor& executor, std::string_view command) {
     protocol::Request request;
     const auto parsed = protocol::parse_text(command, request);
     SHARDMILL_ASSERT(parsed.status == protocol::ParseStatus::Complete);
-    return execute_on(executor, operations_of(request, {}));
+    auto operations = operations_of(request, {});
+    return execute_on(executor, operations);
 }
 
 }  // namespace
@@ -115,7 +130,7 @@ std::string CommandReplay::execute(net::ConnectionId connection, std::string_vie
         if (protocol::is_job_key(operation.key)) keys.emplace_back(operation.key);
     }
     // Room is short where an item was refused: then it is missing, as after an eviction.
-    std::string reply = execute_on(*parts_.executors[connection.reactor], std::move(operations));
+    std::string reply = execute_on(*parts_.executors[connection.reactor], operations);
     if (!refused.empty() && !protocol::is_binary(request.verb)) reply = std::move(refused);
     for (const std::string& key : keys) execute_text(hidden, fmt::format("delete {}\r\n", key));
     return reply;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <string>
@@ -32,6 +33,13 @@ class CommandReplay {
         ExecutorConfig config;
         ExecutorParts hidden;
     };
+    /// What one command may ask for and be answered: it is executed in one turn, and its reply is
+    /// put together before it is sent. More is refused in these words.
+    static constexpr std::size_t kKeysMax = 1000;
+    static constexpr std::size_t kReplyBytesMax = 16u << 20;
+    static constexpr std::string_view kTooMuch =
+        "too much at once beside a key of jobs; ask for fewer keys";
+
     /// What is pointed to outlives the object, and the object outlives the reactors.
     explicit CommandReplay(Parts parts);
 

@@ -118,13 +118,17 @@ void JobKeys::execute(std::string command, net::ConnectionId connection) {
 JobKeys::Refusal JobKeys::read(const protocol::Request& request, const std::string& command,
                                net::ConnectionId connection) {
     std::vector<CommandReplay::Item> items;
-    const auto take = [&](std::string_view key) {
-        if (auto value = value_of(key)) items.push_back({std::string(key), std::move(*value)});
-    };
-    take(request.key);
+    std::size_t keys = 0;
+    std::size_t bytes = 0;
     std::string_view rest = request.verb <= Verb::Gats ? request.more_keys : "";
-    for (auto key = protocol::next_key(rest); !key.empty(); key = protocol::next_key(rest)) {
-        take(key);
+    for (auto key = request.key; !key.empty(); key = protocol::next_key(rest)) {
+        auto value = value_of(key);
+        if (value) bytes += value->size();
+        if (++keys > CommandReplay::kKeysMax || bytes > CommandReplay::kReplyBytesMax) {
+            return std::string(CommandReplay::kTooMuch);
+        }
+        if (!value) continue;
+        items.push_back({std::string(key), std::move(*value)});
     }
     parts_.replay->run(connection, command, std::move(items));
     return std::nullopt;

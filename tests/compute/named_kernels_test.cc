@@ -1,5 +1,7 @@
+#ifndef __clang__
 // g++ 12 warns of std::regex itself when it compiles for sanitizers.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

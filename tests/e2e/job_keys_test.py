@@ -1,6 +1,7 @@
 """Jobs for clients that know nothing but get, set and delete: keys under ~b/, in all protocols."""
 
 import json
+import os
 import unittest
 
 import binary_test
@@ -124,6 +125,28 @@ class UnseenTest(unittest.TestCase):
                     for _ in range(5):
                         self.assertEqual(reader.line(), b"VALUE ~b/run/read 0 9")
                         self.assertEqual((reader.line(), reader.line()), (b"agg:count", b"END"))
+
+
+class BoundsTest(unittest.TestCase):
+    def test_one_command_cannot_ask_for_more_than_memory_is_there_for(self):
+        with harness.Server(reactors=1) as server, server.connect() as client:
+            fill(client)
+            client.set(b"large", b"x" * 1_000_000)
+            client.set(b"~b/run/all", b"export\nprefix=large")
+            page = harness.wait_for(lambda: client.get(b"~b/out/all"))
+            self.assertGreater(len(page), 900_000)
+            before = server.resident_bytes()
+            for line in (b"get" + b" ~b/out/all" * 20, b"get ~b/run/all" + b" large" * 20, b"get ~b/none" + b" x" * 1000,
+                         b"get" + b" ~b/out/all" * 100_000):
+                self.assertTrue(client.ask(line).startswith("CLIENT_ERROR too much at once"), line[:40])
+            client.send(b"get ~b/run/all" + b" large" * 10 + b"\r\n")
+            self.assertEqual(client.line(), b"VALUE ~b/run/all 0 6")
+            self.assertEqual(client.line(), b"export")
+            for _ in range(10):
+                self.assertEqual((client.line(), len(client.line())), (b"VALUE large 0 1000000", 1_000_000))
+            self.assertEqual(client.line(), b"END")
+            if not os.environ.get("SHARDMILL_SANITIZED"):
+                self.assertLess(server.resident_bytes() - before, 100 << 20)
 
 
 class PagesTest(unittest.TestCase):

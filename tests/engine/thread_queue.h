@@ -53,8 +53,7 @@ class ThreadControl final : public ControlQueue {
  public:
     void post(runtime::Task task) override { queue_.post(std::move(task)); }
     TimerId post_after(std::chrono::milliseconds, runtime::Task) override {
-        SHARDMILL_ASSERT(!"no timers here");
-        return 0;
+        base::assert_failed("no timers here", __FILE__, __LINE__);
     }
     void cancel(TimerId) noexcept override {}
     void drain() { queue_.drain(); }
