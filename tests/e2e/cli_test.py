@@ -57,6 +57,15 @@ class CliTest(harness.ServerCase):
             self.assertEqual(done.returncode, 1, words)
             self.assertIn("No space left", done.stderr)
 
+    def test_output_that_was_handed_over_closed_is_a_failure(self):
+        self.cli("set", "closed", "more than eight bytes")
+        for numbers in ((1,), (0, 1, 2)):
+            command = [harness.program("SHARDMILL_CLI"), "-s", self.server.name, "get", "closed"]
+            done = subprocess.run(command, preexec_fn=lambda: [os.close(number) for number in numbers], check=False, timeout=60)
+            self.assertEqual(done.returncode, 1, numbers)
+        with open("/dev/full", "w", encoding="ascii") as full:
+            self.assertEqual(subprocess.run(command, stdout=full, stderr=full, check=False, timeout=60).returncode, 1)
+
     def test_stats_are_a_list_or_json(self):
         done = self.cli("stats")
         self.assertEqual(done.returncode, 0)

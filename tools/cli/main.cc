@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -271,6 +273,15 @@ int exit_code_of(const client::Error& error) {
     return kExitFailed;
 }
 
+/// Standard files that were handed over closed stay so, but nobody else gets their numbers: what is
+/// printed must not go somewhere else.
+void keep_standard_files() noexcept {
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        const int access = standard == STDERR_FILENO ? O_WRONLY : O_RDONLY;
+        if (::fcntl(standard, F_GETFD) < 0) (void)::open("/dev/null", access);
+    }
+}
+
 /// Half of an answer must not look like one: on a full disk the last of it is lost when it is
 /// flushed.
 int with_output_written(int code) {
@@ -283,13 +294,14 @@ int with_output_written(int code) {
 }  // namespace shardmill::cli
 
 int main(int argc, char** argv) {
+    shardmill::cli::keep_standard_files();
     try {
         return shardmill::cli::with_output_written(shardmill::cli::run(argc, argv));
     } catch (const shardmill::client::Error& error) {
-        fmt::print(stderr, "shardmill-cli: {}\n", error.what());
+        std::fprintf(stderr, "shardmill-cli: %s\n", error.what());  // must not throw
         return shardmill::cli::exit_code_of(error);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "shardmill-cli: {}\n", error.what());
+        std::fprintf(stderr, "shardmill-cli: %s\n", error.what());
         return shardmill::cli::kExitFailed;
     }
 }
