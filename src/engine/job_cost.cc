@@ -110,13 +110,13 @@ const TransferCost& transfer_cost() {
     return cost;
 }
 
-JobCost measured_cost(const JobFigures& figures, double cpu_ns) {
+JobCost measured_cost(const JobFigures& figures, double cpu_ns, double took_ns) {
     JobCost cost{.items = figures.scanned,
                  .bytes = figures.bytes,
                  .workers = figures.workers,
                  .item_ns = ratio(cpu_ns, figures.scanned),
                  .transfer_ns = 0,
-                 .in_place_ms = static_cast<double>(figures.ms),
+                 .in_place_ms = took_ns / kNsPerMs,
                  .ship_out_ms = 0,
                  .not_moved = 0};
     add_ship_out(cost, figures.selected, figures.selected_bytes, figures.result_bytes);

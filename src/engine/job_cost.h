@@ -25,8 +25,8 @@ struct TransferCost {
 /// threads only: it blocks.
 const TransferCost& transfer_cost();
 
-/// The cost of a job by what it has done. Worker thread.
-JobCost measured_cost(const JobFigures& figures, double cpu_ns);
+/// The cost of a job by what it has done and how long it took. Worker thread.
+JobCost measured_cost(const JobFigures& figures, double cpu_ns, double took_ns);
 
 /// Fills in what reading out costs, from the terms that are there and the items a client would have
 /// to read. Worker thread.

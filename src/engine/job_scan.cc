@@ -315,7 +315,8 @@ ScanResult JobScan::complete(const std::atomic<bool>& stop) {
         status.figures.result_bytes += row.key.size() + row.value.size();
     }
     status.measured =
-        measured_cost(status.figures, static_cast<double>(cpu_ns_.load(std::memory_order_relaxed)));
+        measured_cost(status.figures, static_cast<double>(cpu_ns_.load(std::memory_order_relaxed)),
+                      static_cast<double>(base::monotonic_ns() - started_ns_));
     status.ended = base::unix_now();
     if (stop.load(std::memory_order_relaxed)) return std::unexpected("stopped");
     if (plan_.to == RowTarget::Items) {
