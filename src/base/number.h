@@ -23,6 +23,10 @@ inline constexpr std::size_t kMaxNumberText = 20;
 /// Writes `value` in decimal at `out` (room for kMaxNumberText bytes) and returns the end.
 template <std::integral Number>
 char* write_number(char* out, Number value) noexcept {
+    if (value >= 0 && value < 10) {
+        *out = static_cast<char>('0' + value);
+        return out + 1;
+    }
     return std::to_chars(out, out + kMaxNumberText, value).ptr;
 }
 

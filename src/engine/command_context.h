@@ -64,13 +64,18 @@ struct CommandContext {
 };
 
 inline store::HashedKey hashed_key(const net::Operation& operation) noexcept {
-    return {operation.key, operation.hash};
+    return {operation.key, operation.hash, operation.slot};
 }
+
+/// Tells watchers of a get. Looks a hit up again: a handle that nobody else is shown need not be
+/// put together in memory.
+void log_fetch(const CommandContext& context, const net::Operation& operation, bool hit,
+               store::Shard::Miss why) noexcept;
 
 /// The live item of the operation's key. That it has expired or was flushed is counted here, for
 /// whatever command came across it.
-inline std::optional<store::Handle> find_item(const CommandContext& context,
-                                              const net::Operation& operation) noexcept {
+[[gnu::always_inline]] inline std::optional<store::Handle> find_item(
+    const CommandContext& context, const net::Operation& operation) noexcept {
     store::Shard::Miss why{};
     auto found = context.shard.find(hashed_key(operation), context.now, &why);
     if (!found) [[unlikely]] {
@@ -78,7 +83,7 @@ inline std::optional<store::Handle> find_item(const CommandContext& context,
         if (why == store::Shard::Miss::Flushed) context.count(Counter::GetFlushed);
     }
     if (context.log.wants(Stream::Fetchers)) [[unlikely]]
-        context.log.item_get(operation, found ? &*found : nullptr, why);
+        log_fetch(context, operation, found.has_value(), why);
     return found;
 }
 
@@ -102,8 +107,9 @@ inline bool is_copied(const CommandContext& context, std::size_t value_bytes) no
     return value_bytes < kPinnedInLargeReplies;
 }
 
-/// Keeps `handle`'s value in place for sending and notes where in the reply it belongs; the CR LF
-/// behind it is left to the caller.
-void pin_value(CommandContext& context, net::Operation& operation, const store::Handle& handle);
+/// Keeps `value`, which lies in `segment`, in place for sending and notes where in the reply it
+/// belongs; the CR LF behind it is left to the caller.
+void pin_value(CommandContext& context, net::Operation& operation, std::uint32_t segment,
+               std::string_view value);
 
 }  // namespace shardmill::engine

@@ -1,15 +1,10 @@
 #include "engine/commands.h"
 
-#include <array>
-#include <cstddef>
-
 namespace shardmill::engine {
 
 namespace {
 
 using protocol::Verb;
-
-constexpr std::size_t kKeyVerbs = static_cast<std::size_t>(Verb::BinaryGat) + 1;
 
 constexpr std::array<KeyCommand, kKeyVerbs> make_table() {
     std::array<KeyCommand, kKeyVerbs> table{};
@@ -49,18 +44,23 @@ constexpr std::array<KeyCommand, kKeyVerbs> make_table() {
     return table;
 }
 
-constexpr auto kTable = make_table();
-
 }  // namespace
 
-KeyCommand key_command(Verb verb) noexcept { return kTable[static_cast<std::size_t>(verb)]; }
+constinit const std::array<KeyCommand, kKeyVerbs> kKeyCommands = make_table();
 
-void pin_value(CommandContext& context, net::Operation& operation, const store::Handle& handle) {
-    context.shard.pin(handle.segment);
+[[gnu::cold]] void log_fetch(const CommandContext& context, const net::Operation& operation,
+                             bool hit, store::Shard::Miss why) noexcept {
+    if (!hit) return context.log.item_get(operation, nullptr, why);
+    const auto found = context.shard.find(hashed_key(operation), context.now);
+    context.log.item_get(operation, &*found, why);
+}
+
+void pin_value(CommandContext& context, net::Operation& operation, std::uint32_t segment,
+               std::string_view value) {
+    context.shard.pin(segment);
     operation.pinned = static_cast<std::int32_t>(context.replies.pinned.size());
     operation.pinned_at = static_cast<std::uint32_t>(context.replies.text.size());
-    context.replies.pinned.push_back(
-        {handle.view.value, std::uint64_t{context.shard.id()} << 32 | handle.segment});
+    context.replies.pinned.push_back({value, std::uint64_t{context.shard.id()} << 32 | segment});
 }
 
 }  // namespace shardmill::engine

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+
 #include "engine/command_context.h"
 #include "net/executor.h"
 #include "protocol/request.h"
@@ -10,8 +13,13 @@ namespace shardmill::engine {
 /// where a value is sent from the log; reply_begin and reply_end are the caller's.
 using KeyCommand = void (*)(CommandContext&, net::Operation&) noexcept;
 
-/// The handler of a verb with a key (protocol::has_key).
-KeyCommand key_command(protocol::Verb verb) noexcept;
+/// The handlers of the verbs with a key (protocol::has_key).
+inline constexpr std::size_t kKeyVerbs = static_cast<std::size_t>(protocol::Verb::BinaryGat) + 1;
+extern const std::array<KeyCommand, kKeyVerbs> kKeyCommands;
+
+inline KeyCommand key_command(protocol::Verb verb) noexcept {
+    return kKeyCommands[static_cast<std::size_t>(verb)];
+}
 
 // Handlers by file.
 

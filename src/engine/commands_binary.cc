@@ -52,7 +52,7 @@ void reply_hit(CommandContext& context, net::Operation& operation, const Handle&
     }
     protocol::append_binary_value_head(text, request, item.client_flags,
                                        static_cast<std::uint32_t>(item.value.size()), cas);
-    pin_value(context, operation, handle);
+    pin_value(context, operation, handle.segment, item.value);
 }
 
 void reply_miss(CommandContext& context, const Request& request) noexcept {

@@ -11,28 +11,40 @@ namespace {
 
 using store::Handle;
 
-void append_hit(CommandContext& context, net::Operation& operation, const Handle& handle,
-                std::optional<std::uint64_t> cas) noexcept {
-    std::string& text = context.replies.text;
+void append_end(CommandContext& context, const net::Operation& operation) noexcept {
+    if (operation.last_of_request) context.replies.text.append(protocol::replies::kEnd);
+}
+
+void append_pinned(CommandContext& context, net::Operation& operation, const Handle& handle,
+                   std::optional<std::uint64_t> cas) noexcept {
     const store::ItemView& item = handle.view;
-    if (is_copied(context, item.value.size())) [[likely]] {
-        protocol::append_value(text, item.key, item.client_flags, item.value, cas);
-        return;
-    }
-    protocol::append_value_line(text, item.key, item.client_flags,
+    protocol::append_value_line(context.replies.text, item.key, item.client_flags,
                                 static_cast<std::uint32_t>(item.value.size()), cas);
-    pin_value(context, operation, handle);
-    text.append("\r\n");
+    pin_value(context, operation, handle.segment, item.value);
+    context.replies.text.append(protocol::replies::kCrLf);
+}
+
+template <bool kShowCas>
+void append_hit(CommandContext& context, net::Operation& operation, const Handle& handle) noexcept {
+    const store::ItemView& item = handle.view;
+    std::optional<std::uint64_t> cas;
+    if constexpr (kShowCas) cas = context.show_cas(handle);
+    if (!is_copied(context, item.value.size())) [[unlikely]] {
+        append_pinned(context, operation, handle, cas);
+    } else if (!kShowCas && operation.last_of_request) [[likely]] {
+        return protocol::append_only_value(context.replies.text, item.key, item.client_flags,
+                                           item.value);
+    } else {
+        protocol::append_value(context.replies.text, item.key, item.client_flags, item.value, cas);
+    }
+    append_end(context, operation);
 }
 
 template <bool kShowCas>
 void get(CommandContext& context, net::Operation& operation) noexcept {
-    if (const auto found = get_item(context, operation)) {
-        std::optional<std::uint64_t> cas;
-        if constexpr (kShowCas) cas = context.show_cas(*found);
-        append_hit(context, operation, *found, cas);
-    }
-    if (operation.last_of_request) context.replies.text.append(protocol::replies::kEnd);
+    const auto found = get_item(context, operation);
+    if (!found) return append_end(context, operation);
+    append_hit<kShowCas>(context, operation, *found);
 }
 
 base::UnixSeconds deadline(const CommandContext& context,
@@ -45,12 +57,8 @@ void gat(CommandContext& context, net::Operation& operation) noexcept {
     const auto touched = touch_item(context, operation, deadline(context, operation));
     // Where there is no memory for it, neither the promised deadline nor a reply without its value
     // would be right; a miss always is.
-    if (touched && *touched) {
-        std::optional<std::uint64_t> cas;
-        if constexpr (kShowCas) cas = context.show_cas(**touched);
-        append_hit(context, operation, **touched, cas);
-    }
-    if (operation.last_of_request) context.replies.text.append(protocol::replies::kEnd);
+    if (!touched || !*touched) return append_end(context, operation);
+    append_hit<kShowCas>(context, operation, **touched);
 }
 
 }  // namespace

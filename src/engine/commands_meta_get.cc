@@ -48,7 +48,7 @@ void append_hit(CommandContext& context, net::Operation& operation, MetaItem& it
         return;
     }
     protocol::append_meta_get_line(text, request, item);
-    pin_value(context, operation, handle);
+    pin_value(context, operation, handle.segment, value);
     text.append("\r\n");
 }
 

@@ -128,6 +128,7 @@ void RequestExecutor::Impl::group_by_shard(std::span<Operation> operations) noex
         if (!protocol::has_key(operation.request->verb)) continue;
         operation.hash = base::hash_key(operation.key);
         operation.shard = shards.shard_of(operation.hash);
+        operation.slot = nullptr;
         if (ends[operation.shard]++ == 0) touched.push_back(operation.shard);
         ++keyed;
     }
@@ -160,8 +161,8 @@ void RequestExecutor::Impl::run_keyed(std::span<Operation> operations,
         const std::size_t items_end =
             order.size() == 1 ? 0 : std::min(end + kItemsAhead, order.size());
         for (; items_asked < items_end; ++items_asked) {
-            const Operation& operation = operations[order[items_asked]];
-            shards.peek(operation.shard).prefetch_item(operation.hash);
+            Operation& operation = operations[order[items_asked]];
+            operation.slot = shards.peek(operation.shard).prefetch_item(operation.hash);
         }
         begin = run_on_shard(operations, begin, end, replies);
     }
@@ -179,13 +180,14 @@ std::size_t RequestExecutor::Impl::run_on_shard(std::span<Operation> operations,
     const bool detailed =
         parts.prefixes != nullptr && parts.settings->prefix_stats.load(std::memory_order_relaxed);
     const bool loading = parts.loading != nullptr && parts.loading->mode() != LoadGate::Mode::Open;
+    HotSample* const hot = parts.hot;
     const std::size_t text_before = replies.text.size();
     std::size_t value_bytes = 0;
     while (begin != end && replies.text.size() - text_before + value_bytes < kBytesPerLock) {
         Operation& operation = operations[order[begin++]];
         const protocol::Verb verb = operation.request->verb;
         operation.reply_begin = static_cast<std::uint32_t>(replies.text.size());
-        const bool sampled = parts.hot != nullptr && parts.hot->due();
+        const bool sampled = hot != nullptr && hot->due();
         if (loading && !pass_load_gate(*parts.loading, context, operation)) [[unlikely]] {
             // It has been answered.
         } else if (detailed || sampled) [[unlikely]] {

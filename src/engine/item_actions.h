@@ -12,8 +12,8 @@
 namespace shardmill::engine {
 
 /// A get: the item, if it is there, with this access noted.
-inline std::optional<store::Handle> get_item(CommandContext& context,
-                                             const net::Operation& operation) noexcept {
+[[gnu::always_inline]] inline std::optional<store::Handle> get_item(
+    CommandContext& context, const net::Operation& operation) noexcept {
     context.count(Counter::CmdGet);
     auto found = find_item(context, operation);
     if (found) [[likely]] {

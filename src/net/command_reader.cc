@@ -186,15 +186,18 @@ std::size_t CommandReader::take_command(Connection& connection, Request& request
         request.arguments = {line, bytes};
         request.payload = {};
     }
-    if (may_have_more_keys(request.verb) && !request.more_keys.empty()) {
-        return take_keys(connection, request, line, bytes);
+    if (protocol::has_key(request.verb)) [[likely]] {
+        if (may_have_more_keys(request.verb) && !request.more_keys.empty())
+            return take_keys(connection, request, line, bytes);
+        batch_.add(connection, request, request.key, true);
+        if (batch_.full()) batch_.run();
+        return bytes;
     }
     if (protocol::closes(request.verb)) [[unlikely]] {
         if (request.verb != Verb::BinaryBroken) connection.close_reason = CloseReason::Normal;
         connection.closing = true;
         if (request.verb == Verb::Quit) return bytes;
     }
-    const bool keyed = protocol::has_key(request.verb);
     // What may be answered later is executed before anything behind it is parsed, so that nothing
     // can overtake the answer.
     const bool run_now = protocol::may_defer(request.verb);
@@ -203,7 +206,7 @@ std::size_t CommandReader::take_command(Connection& connection, Request& request
         connection.pending.append(buffers_, protocol::replies::kError);
         return bytes;
     }
-    batch_.add(connection, request, keyed ? request.key : std::string_view{}, true);
+    batch_.add(connection, request, {}, true);
     if (run_now || batch_.full()) batch_.run();
     return bytes;
 }

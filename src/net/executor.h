@@ -63,6 +63,7 @@ struct Operation {
     const protocol::Request* request;
     std::string_view key;
     std::uint64_t hash;    // scratch of the executor
+    std::uint64_t* slot;   // scratch of the executor
     std::uint32_t shard;   // scratch of the executor
     bool last_of_request;  // closes the command's reply (END)
     bool deferred;  // out: the reply comes later through Reactor inbox; the connection waits for it

@@ -5,6 +5,7 @@
 
 #include "base/base64.h"
 #include "base/number.h"
+#include "base/short_bytes.h"
 
 namespace shardmill::protocol {
 namespace {
@@ -24,7 +25,7 @@ void append_filled(std::string& out, std::size_t max_bytes, Fill fill) noexcept 
     });
 }
 
-char* put(char* out, std::string_view bytes) noexcept {
+inline char* put(char* out, std::string_view bytes) noexcept {
     std::memcpy(out, bytes.data(), bytes.size());
     return out + bytes.size();
 }
@@ -41,10 +42,11 @@ std::size_t max_value_line_bytes(std::string_view key) noexcept {
     return key.size() + 2 * kMaxU32Text + base::kMaxNumberText + sizeof("VALUE    \r\n");
 }
 
-char* put_value_line(char* out, std::string_view key, std::uint32_t client_flags,
-                     std::uint32_t value_bytes, const std::optional<std::uint64_t>& cas) noexcept {
+[[gnu::always_inline]] inline char* put_value_line(
+    char* out, std::string_view key, std::uint32_t client_flags, std::uint32_t value_bytes,
+    const std::optional<std::uint64_t>& cas) noexcept {
     out = put(out, "VALUE ");
-    out = put(out, key);
+    out = base::copy_bytes(out, key.data(), key.size());
     *out++ = ' ';
     out = base::write_number(out, client_flags);
     *out++ = ' ';
@@ -196,6 +198,17 @@ void append_value(std::string& out, std::string_view key, std::uint32_t client_f
         at = put_value_line(at, key, client_flags, static_cast<std::uint32_t>(value.size()), cas);
         return put_crlf(put(at, value));
     });
+}
+
+void append_only_value(std::string& out, std::string_view key, std::uint32_t client_flags,
+                       std::string_view value) noexcept {
+    constexpr std::string_view kBehind = "\r\nEND\r\n";
+    append_filled(out, max_value_line_bytes(key) + value.size() + kBehind.size(),
+                  [&](char* at) noexcept {
+                      const auto value_bytes = static_cast<std::uint32_t>(value.size());
+                      at = put_value_line(at, key, client_flags, value_bytes, std::nullopt);
+                      return put(put(at, value), kBehind);
+                  });
 }
 
 void append_value_line(std::string& out, std::string_view key, std::uint32_t client_flags,

@@ -52,6 +52,10 @@ inline constexpr std::string_view kNoMemoryMetaDelta =
 void append_value(std::string& out, std::string_view key, std::uint32_t client_flags,
                   std::string_view value, std::optional<std::uint64_t> cas = std::nullopt) noexcept;
 
+/// The whole reply of a get of one key: `append_value` without CAS, and kEnd.
+void append_only_value(std::string& out, std::string_view key, std::uint32_t client_flags,
+                       std::string_view value) noexcept;
+
 /// Only the line of `append_value`: the value is sent from elsewhere, and the caller appends its CR
 /// LF.
 void append_value_line(std::string& out, std::string_view key, std::uint32_t client_flags,

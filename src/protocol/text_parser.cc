@@ -349,6 +349,11 @@ ParseResult parse_text(std::string_view bytes, Request& request) noexcept {
     TextLine line{bytes, static_cast<std::size_t>(newline - begin) + 1, nullptr, newline};
     if (line.line_bytes < kMinLineBytes) return invalid(line, request, replies::kBadLine);
     if (newline[-1] == '\r') --line.end;
+    // Most requests are gets, and need not be looked up.
+    if (std::memcmp(begin, "get ", 4) == 0) [[likely]] {
+        line.rest = begin + 3;
+        return parse_get(line, Verb::Get, request);
+    }
     line.rest = find_space(begin, line.end);
     const Command* command = find_command({begin, static_cast<std::size_t>(line.rest - begin)});
     if (command == nullptr) return parse_other(line, request);

@@ -14,19 +14,6 @@ namespace {
 constexpr double kLoadMax = 0.88;
 constexpr int kDisplacementDepth = 2;
 
-#if defined(__SANITIZE_THREAD__)
-/// What the vector comparison reads in one go, in loads that the sanitizer knows to be harmless.
-std::uint32_t match_atomically(const std::uint64_t* slots, std::uint64_t tag) noexcept {
-    std::uint32_t mask = 0;
-    for (std::uint32_t i = 0; i < Index::kSlotsPerBucket; ++i) {
-        const std::uint64_t word =
-            std::atomic_ref(const_cast<std::uint64_t&>(slots[i])).load(std::memory_order_relaxed);
-        mask |= std::uint32_t{Slot::tag(word) == tag} << i;
-    }
-    return mask;
-}
-#endif
-
 }  // namespace
 
 Index::Index(SegmentPool& pool, std::uint32_t pages_max)
@@ -50,46 +37,12 @@ Index::~Index() {
     pool_.uncharge(bytes());
 }
 
-std::uint32_t Index::match_unlocked(const std::uint64_t* slots, std::uint64_t tag) noexcept {
-#if defined(__SANITIZE_THREAD__)
-    return match_atomically(slots, tag);
-#else
-    return match(slots, tag);
-#endif
-}
-
-void Index::prefetch_item(std::uint64_t hash, const char* base) const noexcept {
-    // Read without the lock: a torn picture costs a useless prefetch, nothing else. The memory is
-    // always mapped.
-    const std::uint64_t tag = tag_of(hash);
-    const char* page = page_address(hash);
-    const std::uint32_t first = first_bucket(hash);
-    for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
-        const auto* slots = reinterpret_cast<const std::uint64_t*>(page + bucket * 64);
-        for (std::uint32_t mask = match_unlocked(slots, tag); mask != 0; mask &= mask - 1) {
-            const std::uint64_t word =
-                std::atomic_ref(const_cast<std::uint64_t&>(slots[__builtin_ctz(mask)]))
-                    .load(std::memory_order_relaxed);
-            // Three lines: what is stored over an item waits for the last of them, too.
-            const char* item = base + Slot::location(word);
-            __builtin_prefetch(item);
-            __builtin_prefetch(item + 64);
-            __builtin_prefetch(item + 128);
-        }
-    }
-}
-
 std::uint64_t Index::peek_location(std::uint64_t hash, std::uint64_t location) const noexcept {
-    const std::uint64_t tag = tag_of(hash);
-    const char* page = page_address(hash);
-    const std::uint32_t first = first_bucket(hash);
-    for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
-        const auto* slots = reinterpret_cast<const std::uint64_t*>(page + bucket * 64);
-        for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i) {
-            const std::uint64_t word = std::atomic_ref(const_cast<std::uint64_t&>(slots[i]))
-                                           .load(std::memory_order_relaxed);
-            if (Slot::tag(word) == tag && Slot::location(word) == location) return word;
-        }
+    const Candidates candidates = candidates_of(hash);
+    for (std::uint32_t mask = candidates.match_unlocked(); mask != 0; mask &= mask - 1) {
+        const std::uint64_t word =
+            std::atomic_ref(*candidates.lowest(mask)).load(std::memory_order_relaxed);
+        if (Slot::location(word) == location && Slot::tag(word) == tag_of(hash)) return word;
     }
     return 0;
 }

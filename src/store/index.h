@@ -78,26 +78,16 @@ class Index {
     Index& operator=(const Index&) = delete;
 
     /// Starts loading the two buckets of a hash. Any thread, no lock: a hint.
-    void prefetch(std::uint64_t hash) const noexcept {
-        const char* page = page_address(hash);
-        const std::uint32_t bucket = first_bucket(hash);
-        __builtin_prefetch(page + bucket * 64);
-        __builtin_prefetch(page + other_bucket(bucket, tag_of(hash)) * 64);
-    }
-    /// Starts loading the item itself, once the buckets are there. Any thread, no lock: a hint.
-    void prefetch_item(std::uint64_t hash, const char* base) const noexcept;
+    void prefetch(std::uint64_t hash) const noexcept { candidates_of(hash).prefetch(); }
+    /// Starts loading the item itself, once the buckets are there. Returns where its slot seems to
+    /// be, or nullptr. Any thread, no lock: a hint.
+    SlotRef prefetch_item(std::uint64_t hash, const char* base) const noexcept;
 
     /// The slot of `hash` for which `is_it(location)` holds; nullptr if there is none.
     template <typename Predicate>
-    SlotRef find(std::uint64_t hash, Predicate&& is_it) noexcept {
+    [[gnu::always_inline]] SlotRef find(std::uint64_t hash, Predicate&& is_it) noexcept {
         if (SlotRef slot = find_in(page_of(hash), hash, is_it); slot != nullptr) return slot;
-        if (overflow_count_ != 0) [[unlikely]] {
-            for (Overflow& entry : overflow_) {
-                if (entry.slot != 0 && entry.hash == hash && is_it(Slot::location(entry.slot)))
-                    return &entry.slot;
-            }
-        }
-        return moves_to_target(hash) ? find_in(moving_page_, hash, is_it) : nullptr;
+        return find_elsewhere(hash, is_it);
     }
 
     /// The slot that points at exactly this location.
@@ -201,6 +191,35 @@ class Index {
         std::uint64_t slot = 0;
     };
 
+    /// The sixteen places of a hash in a page. Both buckets are compared before any is looked into:
+    /// which of them has the key is a coin toss that no processor predicts.
+    class Candidates {
+     public:
+        Candidates(std::uint64_t* page, std::uint64_t hash) noexcept
+            : tag_(tag_of(hash)),
+              first_(page + first_bucket(hash) * kSlotsPerBucket),
+              second_(page + other_bucket(first_bucket(hash), tag_) * kSlotsPerBucket) {}
+
+        void prefetch() const noexcept {
+            __builtin_prefetch(first_);
+            __builtin_prefetch(second_);
+        }
+        /// A bit for each slot that has the tag: first bucket, then second.
+        std::uint32_t match() const noexcept;
+        /// The same while somebody else may hold the lock: a torn picture is possible.
+        std::uint32_t match_unlocked() const noexcept;
+        /// The slot of the lowest bit of a mask that is not 0.
+        SlotRef lowest(std::uint32_t mask) const noexcept {
+            const auto place = static_cast<std::uint32_t>(__builtin_ctz(mask));
+            return (place < kSlotsPerBucket ? first_ : second_) + place % kSlotsPerBucket;
+        }
+
+     private:
+        std::uint64_t tag_;
+        std::uint64_t* first_;
+        std::uint64_t* second_;
+    };
+
     /// While the index shrinks, some of what it gives up is still in use.
     std::uint64_t paged_places() const noexcept {
         const std::uint32_t old_pages = resizing() ? old_pages_.load(std::memory_order_relaxed) : 0;
@@ -217,24 +236,32 @@ class Index {
                    ? page
                    : scale(hash, old_pages_.load(std::memory_order_relaxed));
     }
-    const char* page_address(std::uint64_t hash) const noexcept {
-        return memory_ + std::uint64_t{page_of(hash)} * kPageBytes;
+    Candidates candidates_of(std::uint64_t hash) const noexcept {
+        return Candidates(bucket_at(page_of(hash), 0), hash);
     }
-    std::uint64_t* bucket_at(std::uint32_t page, std::uint32_t bucket) noexcept {
+    std::uint64_t* bucket_at(std::uint32_t page, std::uint32_t bucket) const noexcept {
         return reinterpret_cast<std::uint64_t*>(memory_ + std::uint64_t{page} * kPageBytes) +
                bucket * kSlotsPerBucket;
     }
 
+    /// In the overflow area, or in the page that is being filled.
     template <typename Predicate>
-    SlotRef find_in(std::uint32_t page, std::uint64_t hash, Predicate&& is_it) noexcept {
-        const std::uint64_t tag = tag_of(hash);
-        const std::uint32_t first = first_bucket(hash);
-        for (const std::uint32_t bucket : {first, other_bucket(first, tag)}) {
-            std::uint64_t* slots = bucket_at(page, bucket);
-            for (std::uint32_t mask = match(slots, tag); mask != 0; mask &= mask - 1) {
-                SlotRef slot = slots + __builtin_ctz(mask);
-                if (is_it(Slot::location(*slot))) return slot;
+    [[gnu::noinline]] SlotRef find_elsewhere(std::uint64_t hash, Predicate is_it) noexcept {
+        if (overflow_count_ != 0) {
+            for (Overflow& entry : overflow_) {
+                if (entry.slot != 0 && entry.hash == hash && is_it(Slot::location(entry.slot)))
+                    return &entry.slot;
             }
+        }
+        return moves_to_target(hash) ? find_in(moving_page_, hash, is_it) : nullptr;
+    }
+    template <typename Predicate>
+    [[gnu::always_inline]] SlotRef find_in(std::uint32_t page, std::uint64_t hash,
+                                           Predicate&& is_it) noexcept {
+        const Candidates candidates(bucket_at(page, 0), hash);
+        for (std::uint32_t mask = candidates.match(); mask != 0; mask &= mask - 1) {
+            SlotRef slot = candidates.lowest(mask);
+            if (is_it(Slot::location(*slot))) return slot;
         }
         return nullptr;
     }
@@ -249,8 +276,6 @@ class Index {
         return page != source_page_ || from < next || to >= next;
     }
 
-    static std::uint32_t match(const std::uint64_t* slots, std::uint64_t tag) noexcept;
-    static std::uint32_t match_unlocked(const std::uint64_t* slots, std::uint64_t tag) noexcept;
     static SlotRef empty_in(std::uint64_t* bucket) noexcept;
     SlotRef make_room(std::uint32_t page, std::uint32_t bucket, int depth) noexcept;
     SlotRef place(std::uint32_t page, std::uint64_t hash, std::uint64_t word) noexcept;
@@ -285,26 +310,55 @@ class Index {
     std::array<Overflow, kOverflowSlots> overflow_{};
 };
 
-inline std::uint32_t Index::match(const std::uint64_t* slots, std::uint64_t tag) noexcept {
+inline std::uint32_t Index::Candidates::match() const noexcept {
 #if defined(__SSE2__)
     // The tag is the top of the slot's upper half: gather four upper halves, shift the rest out,
     // compare.
-    const auto wanted = _mm_set1_epi32(static_cast<int>(tag));
-    const auto quarter = [&](int first) noexcept {
-        const auto low = _mm_load_ps(reinterpret_cast<const float*>(slots + first));
-        const auto high = _mm_load_ps(reinterpret_cast<const float*>(slots + first + 2));
+    const auto wanted = _mm_set1_epi32(static_cast<int>(tag_));
+    const auto quarter = [wanted](const std::uint64_t* slots) noexcept {
+        const auto low = _mm_load_ps(reinterpret_cast<const float*>(slots));
+        const auto high = _mm_load_ps(reinterpret_cast<const float*>(slots + 2));
         const auto halves = _mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1)));
         return _mm_cmpeq_epi32(_mm_srli_epi32(halves, Slot::kTagShift - 32), wanted);
     };
-    const auto both = _mm_packs_epi32(quarter(0), quarter(4));
-    return static_cast<std::uint32_t>(
-        _mm_movemask_epi8(_mm_packs_epi16(both, _mm_setzero_si128())));
+    const auto first = _mm_packs_epi32(quarter(first_), quarter(first_ + 4));
+    const auto second = _mm_packs_epi32(quarter(second_), quarter(second_ + 4));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(first, second)));
 #else
+    return match_unlocked();
+#endif
+}
+
+inline std::uint32_t Index::Candidates::match_unlocked() const noexcept {
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+    return match();
+#else
+    // Loads that the thread sanitizer knows to be harmless.
     std::uint32_t mask = 0;
-    for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i)
-        mask |= std::uint32_t{Slot::tag(slots[i]) == tag} << i;
+    for (std::uint32_t i = 0; i < 2 * kSlotsPerBucket; ++i) {
+        const std::uint64_t word =
+            std::atomic_ref(*lowest(1u << i)).load(std::memory_order_relaxed);
+        mask |= std::uint32_t{Slot::tag(word) == tag_} << i;
+    }
     return mask;
 #endif
+}
+
+inline SlotRef Index::prefetch_item(std::uint64_t hash, const char* base) const noexcept {
+    const Candidates candidates = candidates_of(hash);
+    SlotRef seen = nullptr;
+    for (std::uint32_t mask = candidates.match_unlocked(); mask != 0; mask &= mask - 1) {
+        // Read without the lock: a torn picture costs a useless prefetch, nothing else. The memory
+        // is always mapped.
+        seen = candidates.lowest(mask);
+        const std::uint64_t word = std::atomic_ref(*seen).load(std::memory_order_relaxed);
+        // Three lines: what is stored over an item waits for the last of them, too.
+        const char* item = base + Slot::location(word);
+        __builtin_prefetch(item);
+        __builtin_prefetch(item + 64);
+        __builtin_prefetch(item + 128);
+    }
+    return seen;
 }
 
 template <typename HashOf, typename Dropped>

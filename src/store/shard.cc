@@ -103,60 +103,13 @@ Shard::~Shard() {
     for (const std::uint32_t segment : held_) meta(segment).unmarked_dead.reset();
 }
 
-Shard::Place Shard::place_of(std::uint64_t location) const noexcept {
-    // Only the first unit of a run is ever the unit of an item: a jumbo item starts its segment.
-    const std::uint64_t mask = pool_.segment_bytes() - 1;
-    return {static_cast<std::uint32_t>(location >> pool_.segment_shift()),
-            static_cast<std::uint32_t>(location & mask)};
-}
-
 std::uint64_t Shard::hash_at(std::uint64_t location) const noexcept {
     return base::hash_key(decode_item(pool_.base() + location, 0).key);
 }
 
 Handle Shard::handle_for(SlotRef slot, std::uint32_t now) const noexcept {
-    const std::uint64_t word = *slot;
-    const Place place = place_of(Slot::location(word));
-    Handle handle{
-        .slot = slot, .item = address(place), .segment = place.segment, .offset = place.offset};
-    handle.view = view_at(place);
-    const ItemAccess access = access_of(handle.view, word, now);
-    handle.fetched_before = access.fetched;
-    handle.last_access = access.last_access;
-    return handle;
-}
-
-SlotRef Shard::slot_of(const HashedKey& key) noexcept {
-    const char* base = pool_.base();
-    return index_.find(key.hash, [&](std::uint64_t at) {
-        const char* item = base + at;
-        std::uint32_t word;
-        std::memcpy(&word, item, 4);
-        const ItemHeader header{word};
-        return header.key_bytes() == key.key.size() &&
-               std::memcmp(item + header.prefix_bytes(), key.key.data(), key.key.size()) == 0;
-    });
-}
-
-std::optional<Handle> Shard::find(const HashedKey& key, std::uint32_t now, Miss* why) noexcept {
-    check_flush(now);
-    SlotRef slot = slot_of(key);
-    if (slot == nullptr) {
-        if (why != nullptr) *why = Miss::NotFound;
-        return std::nullopt;
-    }
-    Handle handle = handle_for(slot, now);
-    if (handle.view.expired(now)) [[unlikely]] {
-        if (why != nullptr) *why = Miss::Expired;
-        erase(handle);
-        return std::nullopt;
-    }
-    if (flushing_ && (flushed(meta(handle.segment)) || unused(*slot, now))) [[unlikely]] {
-        if (why != nullptr) *why = Miss::Flushed;
-        erase(handle);
-        return std::nullopt;
-    }
-    if (why != nullptr) *why = Miss::None;
+    Handle handle;
+    fill_handle(handle, slot, now);
     return handle;
 }
 
@@ -180,17 +133,16 @@ bool Shard::reclaim_expired(const HashedKey& key, std::uint32_t now) noexcept {
     return true;
 }
 
-void Shard::bump(const Handle& handle, std::uint32_t now) noexcept {
-    const std::uint64_t word = *handle.slot;
-    const std::uint64_t frequency = std::min(Slot::frequency(word) + 1, Slot::kFrequencyMax);
-    const std::uint64_t bumped =
-        Slot::make(Slot::tag(word), frequency, stamp_now(now), Slot::location(word));
-    if (bumped != word) Index::store(handle.slot, bumped);
-}
-
 void Shard::erase(const Handle& handle) noexcept {
     index_.erase(handle.slot);
     kill({handle.segment, handle.offset}, handle.view.bytes);
+}
+
+void Shard::erase_found(SlotRef slot) noexcept {
+    const Place place = place_of(Slot::location(*slot));
+    const std::uint32_t bytes = view_at(place).bytes;
+    index_.erase(slot);
+    kill(place, bytes);
 }
 
 void Shard::kill(Place place, std::uint32_t bytes) noexcept {

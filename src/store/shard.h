@@ -28,6 +28,7 @@ enum class StoreError : std::uint8_t {
 struct HashedKey {
     std::string_view key;
     std::uint64_t hash;
+    SlotRef seen = nullptr;  // what Shard::prefetch_item said, however long ago
 };
 
 /// A resident item, found or just stored. Valid until the next call that changes the shard, under
@@ -110,11 +111,11 @@ class Shard {
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
-    /// Brings the index lines of `hash` into the cache, and, when those are there, the item. No
-    /// lock needed for the first; both are hints only.
+    /// Brings the index lines of `hash` into the cache, and, when those are there, the item, whose
+    /// slot as it seems to be is returned. No lock needed; hints only.
     void prefetch_index(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
-    void prefetch_item(std::uint64_t hash) const noexcept {
-        index_.prefetch_item(hash, pool_.base());
+    SlotRef prefetch_item(std::uint64_t hash) const noexcept {
+        return index_.prefetch_item(hash, pool_.base());
     }
 
     /// Why a look-up found nothing, for the statistics of memcached.
@@ -292,6 +293,7 @@ class Shard {
     }
     SlotRef slot_of(const HashedKey& key) noexcept;
     Handle handle_for(SlotRef slot, std::uint32_t now) const noexcept;
+    void fill_handle(Handle& handle, SlotRef slot, std::uint32_t now) const noexcept;
     static ItemAccess access_of(const ItemView& item, std::uint64_t slot,
                                 std::uint32_t now) noexcept {
         return {.last_access = now - stamp_age(Slot::stamp(slot), now),
@@ -299,6 +301,7 @@ class Shard {
                 .frequency = static_cast<std::uint8_t>(Slot::frequency(slot))};
     }
     std::uint64_t hash_at(std::uint64_t location) const noexcept;
+    void erase_found(SlotRef slot) noexcept;
     bool flushed(const Segment& segment) const noexcept {
         return segment.sequence < flush_sequence_;
     }
@@ -487,3 +490,5 @@ void Shard::sample(std::uint32_t id, Visitor&& visit) const noexcept {
 }
 
 }  // namespace shardmill::store
+
+#include "store/shard_find.h"

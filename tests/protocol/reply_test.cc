@@ -32,6 +32,8 @@ TEST(ReplyTest, WritesValues) {
 }
 
 TEST(ReplyTest, WritesTheLineOfAValueSentFromElsewhere) {
+    EXPECT_EQ(written([](std::string& out) { append_only_value(out, "key", 12, "abc"); }),
+              "VALUE key 12 3\r\nabc\r\nEND\r\n");
     EXPECT_EQ(written([](std::string& out) { append_value_line(out, "k", 7, 4294967295u); }),
               "VALUE k 7 4294967295\r\n");
     EXPECT_EQ(written([](std::string& out) { append_value_line(out, "k", 7, 5, 0); }),

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "shard_fixture.h"
 
 namespace shardmill::store {
@@ -16,6 +20,51 @@ TEST_F(ShardTest, FindsWhatWasPut) {
     EXPECT_EQ(handle->view.client_flags, 7u);
     EXPECT_EQ(handle->view.exptime, 0u);
     EXPECT_EQ(shard_->stats().items, 1u);
+}
+
+TEST_F(ShardTest, FindsWithAnOldHintWhatItFindsWithoutOne) {
+    constexpr int kKeys = 30'000;
+    const auto key = [](int i) { return fmt::format("key{}", i); };
+    for (int i = 0; i < kKeys; ++i) ASSERT_TRUE(set(key(i), key(i)));
+    std::vector<SlotRef> seen;
+    for (int i = 0; i < kKeys; ++i) seen.push_back(shard_->prefetch_item(hashed(key(i)).hash));
+    EXPECT_LT(std::ranges::count(seen, nullptr), kKeys / 100);
+    // Moved by growth, gone, stored again elsewhere, replaced; and other keys in their places.
+    for (int i = 0; i < kKeys; i += 3) ASSERT_TRUE(erase(key(i)));
+    for (int i = 1; i < kKeys; i += 3) ASSERT_TRUE(set(key(i), key(i) + " is longer now"));
+    for (int i = kKeys; i < 4 * kKeys; ++i) ASSERT_TRUE(set(key(i), key(i)));
+    for (int i = 0; i < kKeys; i += 6) ASSERT_TRUE(set(key(i), key(i)));
+    for (int i = 0; i < kKeys; ++i) {
+        const std::string name = key(i);
+        const HashedKey without = hashed(name);
+        const auto expected = shard_->find(without, now_);
+        const auto found = shard_->find({without.key, without.hash, seen[i]}, now_);
+        ASSERT_EQ(found.has_value(), expected.has_value()) << name;
+        if (!expected) continue;
+        EXPECT_EQ(found->slot, expected->slot) << name;
+        EXPECT_EQ(found->view.key, name);
+        EXPECT_EQ(found->view.value, expected->view.value);
+    }
+}
+
+TEST_F(ShardTest, ComparesKeysOfEveryLength) {
+    std::string key;
+    for (std::size_t bytes = 1; bytes <= 250; ++bytes) {
+        key.push_back(static_cast<char>('a' + bytes % 26));
+        ASSERT_TRUE(set(key, fmt::format("{}", bytes)));
+    }
+    for (std::size_t bytes = 1; bytes <= 250; ++bytes) {
+        const std::string present = key.substr(0, bytes);
+        ASSERT_EQ(get(present), fmt::format("{}", bytes));
+        // Only the bytes tell these apart, not hash and tag.
+        const HashedKey right = hashed(present);
+        const SlotRef seen = shard_->prefetch_item(right.hash);
+        for (const std::size_t at : {std::size_t{0}, bytes / 2, bytes - 1}) {
+            std::string other = present;
+            other[at] ^= 1;
+            ASSERT_FALSE(shard_->find({other, right.hash, seen}, now_)) << bytes << " " << at;
+        }
+    }
 }
 
 TEST_F(ShardTest, StoresEmptyAndBinaryValues) {
