@@ -400,7 +400,7 @@ void Engine::wait_for_clients_to_go() {
 
 void Engine::save_last() {
     const auto stop = [this] { scans_->when_idle([this] { std::exchange(stopped_, {})(); }); };
-    const auto saving = snapshots_->save({}, [this, stop](const SnapshotStatus& status) {
+    const auto saving = snapshots_->save_last([this, stop](const SnapshotStatus& status) {
         if (status.state != SnapshotStatus::State::Committed) {
             failure_ = fmt::format("no snapshot at exit: {}", status.reason);
         }

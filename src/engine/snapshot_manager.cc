@@ -54,6 +54,11 @@ SnapshotManager::SnapshotManager(Parts parts) : parts_(std::move(parts)) {
 SnapshotManager::~SnapshotManager() = default;
 
 SnapshotManager::Outcome<void> SnapshotManager::save(std::string_view label, OnEnd on_end) {
+    if (shut_down_) return refuse(Kind::NotNow, "the server is stopping");
+    return begin_save(label, std::move(on_end));
+}
+
+SnapshotManager::Outcome<void> SnapshotManager::begin_save(std::string_view label, OnEnd on_end) {
     if (!has_directory()) return refuse_without_directory();
     if (scan_) {
         return refuse(Kind::NotNow, fmt::format("a snapshot is being saved: {}, {} percent",
@@ -182,6 +187,7 @@ void SnapshotManager::save_on_schedule() {
 }
 
 void SnapshotManager::shut_down() {
+    shut_down_ = true;
     parts_.control->cancel(schedule_);
     if (verification_) verification_->stop = true;
 }

@@ -101,13 +101,16 @@ class SnapshotManager {
     /// Starts a save; `on_end` runs when it is committed or has failed. A snapshot with a label
     /// stays until it is dropped. Unexpected: why not; `on_end` is not called.
     Outcome<void> save(std::string_view label, OnEnd on_end);
+    /// The one that is still possible after `shut_down`.
+    Outcome<void> save_last(OnEnd on_end) { return begin_save({}, std::move(on_end)); }
 
     /// Gives up the save that is under way. False: none is.
     bool stop();
 
     /// Begins to save every `settings().interval`, from now on.
     void start_schedule();
-    /// No more of that, and no verification.
+    /// No more of that, no verification, and nothing that is asked for from now on: it would be in
+    /// the way of the last one.
     void shut_down();
 
     /// The save that is under way, else the last one since the start; nullopt: none yet.
@@ -132,6 +135,7 @@ class SnapshotManager {
  private:
     struct Verification;
 
+    Outcome<void> begin_save(std::string_view label, OnEnd on_end);
     void ended(const ScanOutcome& outcome);
     void tick();
     void note_memory();
@@ -149,6 +153,7 @@ class SnapshotManager {
     std::shared_ptr<Verification> verification_;  // while verifying
     ControlQueue::TimerId ticking_ = 0;
     ControlQueue::TimerId schedule_ = 0;
+    bool shut_down_ = false;
 };
 
 }  // namespace shardmill::engine

@@ -283,6 +283,19 @@ TEST(SnapshotTest, AStoppedSaveIsNoFailure) {
     EXPECT_EQ(server.reply(1), "") << "it is on its way";
 }
 
+TEST(SnapshotTest, NothingAskedForWhileStoppingIsInTheWayOfTheLastOne) {
+    const TemporaryDirectory directory;
+    SnapshotServer server(directory.path());
+    server.world.set("a", "1");
+    server.snapshots.shut_down();
+    EXPECT_THAT(server.ask("save"), HasSubstr("the server is stopping"));
+    std::optional<SnapshotStatus> last;
+    ASSERT_TRUE(server.snapshots.save_last([&](const SnapshotStatus& status) { last = status; }));
+    server.run_all();
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->state, SnapshotStatus::State::Committed);
+}
+
 TEST(SnapshotTest, AFailureIsShownUntilTheEnd) {
     const TemporaryDirectory directory;
     SnapshotServer server(directory.path());
