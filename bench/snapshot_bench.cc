@@ -115,8 +115,9 @@ struct Saved {
 
 Saved save(store::ShardSet& shards, snapshot::Catalog& catalog, const Options& options) {
     // Removing an old one is not writing, and on some disks takes a third as long.
-    const auto old = checked(catalog.list());
-    if (old.size() > 1) checked(catalog.remove(old.back().name));
+    for (const snapshot::CatalogEntry& old : checked(catalog.list())) {
+        if (!old.current) checked(catalog.remove(old.name));
+    }
     const std::uint64_t start = base::monotonic_ns();
     auto writer = checked(snapshot::SnapshotWriter::create(
         catalog, snapshot::Kind::Contents, {},
