@@ -23,8 +23,9 @@ struct Buffer {
     std::string_view view() const noexcept { return {memory + begin, size()}; }
 };
 
-/// Input and output buffers of one reactor's connections, in sizes of powers of two. A few of each
-/// size are kept for the next one who needs them, the rest goes back to the allocator. One thread.
+/// Input and output buffers of one reactor's connections, in sizes of powers of two. A few are kept
+/// for the next one who needs them, the rest goes back: large ones to the system at once, because
+/// an allocator would hold on to many times what is in use. One thread.
 class BufferPool {
  public:
     static constexpr std::uint32_t kSmallest = 4u << 10;
@@ -46,14 +47,20 @@ class BufferPool {
 
     /// Bytes held by users of the pool, not counting what it keeps itself.
     std::uint64_t bytes_in_use() const noexcept { return bytes_in_use_; }
+    std::uint64_t bytes_kept() const noexcept { return bytes_kept_; }
+
+    /// Gives up what nobody has needed since the last call: to be called now and then.
+    void trim() noexcept;
 
  private:
     static constexpr std::uint32_t kSmallestShift = 12;
-    static constexpr std::size_t kClasses = 20;          // 4 KiB to 2 GiB
-    static constexpr std::size_t kKeptBytes = 1u << 20;  // of each size
+    static constexpr std::size_t kClasses = 20;            // 4 KiB to 2 GiB
+    static constexpr std::uint64_t kKeptBytes = 1u << 20;  // of all sizes together
 
     std::array<std::vector<char*>, kClasses> kept_;
     std::uint64_t bytes_in_use_ = 0;
+    std::uint64_t bytes_kept_ = 0;
+    std::uint64_t least_kept_ = 0;  // since the last `trim`
 };
 
 }  // namespace shardmill::net

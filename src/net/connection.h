@@ -39,11 +39,13 @@ struct Connection final : ReceiveCompletion, SendCompletion {
     bool receiving = false;   // a receive is under way
     bool cancelling = false;  // and is to end
     bool sending = false;     // a send is under way, from `outgoing`
-    bool end_seen = false;    // the peer has sent all it wants to send
-    bool closing = false;     // nothing more is read; closed once all replies are out
-    bool broken = false;      // closed as soon as no operation is under way; replies are dropped
-    bool released = false;    // the executor has been told that it is gone
-    bool shut_down = false;   // the socket has been shut down to end its operations
+    bool flooding = false;   // sends faster than it is served: received one buffer at a time, since
+                             // a repeating receive takes all that the socket has
+    bool end_seen = false;   // the peer has sent all it wants to send
+    bool closing = false;    // nothing more is read; closed once all replies are out
+    bool broken = false;     // closed as soon as no operation is under way; replies are dropped
+    bool released = false;   // the executor has been told that it is gone
+    bool shut_down = false;  // the socket has been shut down to end its operations
 
     // The turn.
     bool deferred = false;             // waits for Replier::reply before parsing goes on

@@ -128,6 +128,10 @@ class Executor {
     /// A connection is about to be closed because TLS failed on it.
     virtual void tls_failed(const ConnectionFacts&, std::string_view /*reason*/) noexcept {}
 
+    /// What the reactor's connections hold in buffers has changed from `before` to `now` bytes; not
+    /// told of every small change.
+    virtual void buffers_changed(std::uint64_t /*before*/, std::uint64_t /*now*/) noexcept {}
+
     /// Bounded housekeeping after a turn (expiry, cleaning, index growth). True: more is waiting,
     /// call again soon even without traffic.
     virtual bool housekeep() noexcept = 0;
@@ -179,6 +183,7 @@ struct alignas(64) ConnectionCounters {
     std::atomic<std::uint64_t> turns{0};
     std::atomic<std::uint64_t> yields{0};
     std::atomic<std::uint64_t> buffer_bytes{0};  // input and output buffers held by connections
+    std::atomic<std::uint64_t> idle_buffer_bytes{0};  // kept for those who need some next
 };
 
 /// What listening counts, for the server as a whole. Any thread reads.

@@ -36,7 +36,12 @@ std::uint32_t coarse_seconds() noexcept {
 
 ReactorIo::ReactorIo(const ServerConfig& config, std::uint32_t reactor, Executor& executor,
                      ConnectionQuota& quota)
-    : config_(config), reactor_(reactor), executor_(executor), quota_(quota), table_(reactor) {}
+    : config_(config),
+      reactor_(reactor),
+      executor_(executor),
+      quota_(quota),
+      account_(executor),
+      table_(reactor) {}
 
 ReactorIo::~ReactorIo() = default;
 
@@ -201,6 +206,7 @@ void ReactorIo::take_arrival(const Arrival& arrival) noexcept {
     look_after(connection);
     if (arrival.result > 0 && arrival.has_buffer) {
         const auto bytes = static_cast<std::size_t>(arrival.result);
+        if (bytes < receive_buffers_->buffer_bytes()) connection.flooding = false;
         wait_policy_->note_arrival(connection.arrival_mark);
         if (connection.broken) return;
         if (!connection.in_runnable) allow_round(connection);
@@ -328,7 +334,14 @@ runtime::TurnReport ReactorIo::finish_turn() noexcept {
     return report;
 }
 
+/// For connections. A receive buffer that was filled once stays resident.
+std::uint64_t ReactorIo::memory_held() const noexcept {
+    return std::uint64_t{config_.receive_buffers} * config_.receive_buffer_bytes +
+           buffers_.bytes_in_use() + buffers_.bytes_kept() + table_.capacity() * sizeof(Connection);
+}
+
 void ReactorIo::keep_house(runtime::TurnReport& report) noexcept {
+    if (account_.note(memory_held(), now_s_)) buffers_.trim();
     if (executor_.housekeep()) report.idle_ns = std::min(report.idle_ns, kHousekeepingSoonNs);
 }
 
@@ -338,6 +351,7 @@ void ReactorIo::publish_counters() noexcept {
     set(counters_.turns, turns_);
     set(counters_.yields, yields_);
     set(counters_.buffer_bytes, buffers_.bytes_in_use());
+    set(counters_.idle_buffer_bytes, buffers_.bytes_kept());
 }
 
 /// Many operations a turn for those with small replies, few for those with large ones.
@@ -389,13 +403,14 @@ void ReactorIo::settle(Connection& connection) noexcept {
 
 void ReactorIo::update_receive(Connection& connection) noexcept {
     // Whoever has to wait is listened to a little longer: that is how its end is noticed.
-    const bool wanted =
-        !connection.end_seen && !connection.closing &&
-        (!connection.stalled() || connection.input.size() < config_.backlog_bytes_max);
+    const bool full = connection.stalled() && connection.input.size() >= config_.backlog_bytes_max;
+    const bool wanted = !connection.end_seen && !connection.closing && !full;
     auto& completion = static_cast<ReceiveCompletion&>(connection);
+    if (full) connection.flooding = true;
     if (wanted && !connection.receiving) {
         connection.receiving = true;
-        ring_->receive(completion, connection.socket, receive_buffers_->group());
+        ring_->receive(completion, connection.socket, receive_buffers_->group(),
+                       !connection.flooding);
     } else if (!wanted && connection.receiving && !connection.cancelling && !connection.closing) {
         connection.cancelling = true;
         ring_->cancel(completion);
@@ -407,6 +422,7 @@ void ReactorIo::end() noexcept {
     dirty_.clear();
     buffers_.give_back(plain_);
     let_go_of_ring();
+    account_.close();
     publish_counters();
 }
 

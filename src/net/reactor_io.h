@@ -9,6 +9,7 @@
 
 #include "net/acceptor.h"
 #include "net/batch.h"
+#include "net/buffer_account.h"
 #include "net/buffer_pool.h"
 #include "net/command_reader.h"
 #include "net/connection_table.h"
@@ -108,6 +109,7 @@ class ReactorIo final : public runtime::TurnWork {
     void dismantle(Connection& connection) noexcept;
     void break_all() noexcept;
     void close_idle() noexcept;
+    std::uint64_t memory_held() const noexcept;
     void keep_house(runtime::TurnReport& report) noexcept;
     void publish_counters() noexcept;
 
@@ -124,6 +126,7 @@ class ReactorIo final : public runtime::TurnWork {
     runtime::WaitPolicy* wait_policy_ = nullptr;
     std::unique_ptr<uring::BufferRing> receive_buffers_;
     BufferPool buffers_;
+    BufferAccount account_;
     ConnectionTable table_;
     std::vector<Connection*> dirty_;     // to be settled at the end of the turn
     std::vector<Connection*> runnable_;  // with input left over from the last turn

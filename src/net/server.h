@@ -60,7 +60,7 @@ struct ServerConfig {
     std::uint32_t output_bytes_max =
         2u << 20;  // pending output at which a connection is no longer listened to
     std::uint32_t backlog_bytes_max =
-        256u << 10;  // received, not yet parsed bytes at which receiving pauses
+        64u << 10;  // received, not yet parsed bytes at which receiving pauses
     std::uint32_t line_bytes_max = 8u << 20;         // a `get` line may be this long
     std::uint32_t turn_requests_max = 1024;          // operations of one connection in one turn
     std::uint32_t batch_operations_max = 512;        // operations handed to the executor at once

@@ -81,10 +81,10 @@ void Ring::accept(Completion& completion, int listener, bool repeat) noexcept {
     set_completion(entry, &completion);
 }
 
-void Ring::receive(Completion& completion, int socket, std::uint16_t group) noexcept {
+void Ring::receive(Completion& completion, int socket, std::uint16_t group, bool repeat) noexcept {
     io_uring_sqe& entry = next_entry();
     io_uring_prep_recv(&entry, socket, nullptr, 0, 0);
-    if (features_.has(Feature::MultishotReceive)) entry.ioprio |= IORING_RECV_MULTISHOT;
+    if (repeat && features_.has(Feature::MultishotReceive)) entry.ioprio |= IORING_RECV_MULTISHOT;
     entry.flags |= IOSQE_BUFFER_SELECT;
     entry.buf_group = group;
     set_completion(entry, &completion);

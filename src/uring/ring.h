@@ -55,8 +55,10 @@ class Ring {
     /// Result: the new descriptor, close-on-exec. Repeats while more(flags), if wanted.
     void accept(Completion& completion, int listener, bool repeat = true) noexcept;
     /// Receives into provided buffers of `group`. Result: bytes, 0 at the end, -ENOBUFS when all
-    /// buffers are in use. Repeats while more(flags).
-    void receive(Completion& completion, int socket, std::uint16_t group) noexcept;
+    /// buffers are in use. Repeats while more(flags), if wanted; it then takes whatever the socket
+    /// has before a cancellation can end it.
+    void receive(Completion& completion, int socket, std::uint16_t group,
+                 bool repeat = true) noexcept;
     /// Receives one message into a provided buffer of `group`, as `header` says, which has a single
     /// vector (its length is that of a buffer) and stays in place until done. Repeats while
     /// more(flags); see DatagramReceiver for what the buffer then holds.

@@ -49,7 +49,7 @@ struct FakeStore {
 
 /// Executes get, set, delete, meta no-op, version and invalid commands on a map; `batch` is
 /// deferred (`batch endless`: for ever), `batch now` and `batch pipelined` are not.
-class FakeExecutor final : public Executor {
+class FakeExecutor : public Executor {
  public:
     explicit FakeExecutor(FakeStore& store) : store_(store) {}
 
