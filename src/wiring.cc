@@ -1,5 +1,8 @@
 #include "wiring.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "base/network.h"
 
 namespace shardmill {
@@ -29,6 +32,13 @@ net::Security security_of(const config::TlsConfig& tls, config::ListenSecurity w
             break;
     }
     return tls.enabled ? net::Security::Tls : net::Security::None;
+}
+
+/// Fewer where there is little memory: all together they take a thirty-second of it, or a megabyte
+/// a reactor.
+std::uint32_t receive_buffers(const config::Config& config, std::uint32_t bytes_each) {
+    const std::uint64_t share = config.memory_limit / 32 / config.reactors / bytes_each;
+    return static_cast<std::uint32_t>(std::bit_floor(std::clamp<std::uint64_t>(share, 64, 256)));
 }
 
 }  // namespace
@@ -61,6 +71,7 @@ net::ServerConfig server_config(const config::Config& config) {
     server.idle_timeout_s = config.idle_timeout_s;
     server.job_keys = config.job_keys;
     server.requests_per_event = config.requests_per_event;
+    server.receive_buffers = receive_buffers(config, server.receive_buffer_bytes);
     for (const config::ListenAddress& address : config.udp_listen) {
         server.udp.push_back({.host = address.host,
                               .port = address.port,

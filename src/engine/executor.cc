@@ -317,6 +317,10 @@ void RequestExecutor::connection_closed(const net::ConnectionFacts& connection,
     if (impl_->parts.control != nullptr) impl_->parts.control->connection_closed(connection.id);
 }
 
+void RequestExecutor::buffers_changed(std::uint64_t before, std::uint64_t now) noexcept {
+    impl_->shards.charge_buffers(before, now);
+}
+
 bool RequestExecutor::housekeep() noexcept {
     const bool more = impl_->keep_house();
     impl_->log.flush();

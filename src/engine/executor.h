@@ -68,6 +68,7 @@ class RequestExecutor final : public net::Executor {
                            net::CloseReason reason) noexcept override;
     void tls_failed(const net::ConnectionFacts& connection,
                     std::string_view reason) noexcept override;
+    void buffers_changed(std::uint64_t before, std::uint64_t now) noexcept override;
     bool housekeep() noexcept override;
 
  private:

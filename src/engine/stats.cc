@@ -37,6 +37,7 @@ constexpr ConnectionFigure kConnectionFigures[] = {
     {&Counted::turns, &Totals::turns, true},
     {&Counted::yields, &Totals::yields, true},
     {&Counted::buffer_bytes, &Totals::buffer_bytes, false},
+    {&Counted::idle_buffer_bytes, &Totals::idle_buffer_bytes, false},
 };
 
 void add(ConnectionTotals& sums, const net::ListenCounters& listening) noexcept {
@@ -119,6 +120,7 @@ StatTotals Statistics::totals(base::UnixSeconds now) {
                       .tail_age = tail_age,
                       .shards = providers_.shards->size(),
                       .memory_limit = providers_.shards->memory_limit(),
+                      .budget = providers_.shards->budget(),
                       .charged_bytes = providers_.shards->charged_bytes(),
                       .started_at = providers_.started_at,
                       .now = now};

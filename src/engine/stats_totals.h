@@ -38,6 +38,7 @@ struct ConnectionTotals {
     std::uint64_t turns = 0;
     std::uint64_t yields = 0;
     std::uint64_t buffer_bytes = 0;
+    std::uint64_t idle_buffer_bytes = 0;
 };
 
 /// The whole server's figures at about one moment, since the start or the last `stats reset`.
@@ -57,6 +58,7 @@ struct StatTotals {
     std::uint32_t tail_age = 0;  // seconds: the oldest last access at the end of any shard's queues
     std::uint32_t shards = 0;
     std::uint64_t memory_limit = 0;  // bytes
+    std::uint64_t budget = 0;        // of those, for items and index
     std::uint64_t charged_bytes = 0;
     base::UnixSeconds started_at = 0;
     base::UnixSeconds now = 0;

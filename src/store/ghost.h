@@ -25,6 +25,10 @@ class GhostFilter {
     /// True if the key was remembered; it no longer is.
     bool take(std::uint64_t hash) noexcept;
 
+    /// There are far fewer items than it was made for.
+    bool oversized(std::uint64_t resident) const noexcept {
+        return buckets_ * kBucketKeys > 4 * resident;
+    }
     /// Forgets everything and gives the memory back.
     void forget() noexcept;
 

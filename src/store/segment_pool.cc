@@ -16,8 +16,10 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kAddressable = std::uint64_t{1} << 37;  // 35 bits of four bytes
 constexpr std::size_t kFreedBatch = 256;
-constexpr std::uint64_t kReleaseBytes = 4u << 20;  // given back in one go, at least
-constexpr std::uint64_t kReleaseShare = 8;         // of what waits, if that is more
+constexpr std::uint64_t kReleaseBytes = 4u << 20;     // given back in one go, at least
+constexpr std::uint64_t kReleaseShare = 8;            // of what waits, if that is more
+constexpr std::uint64_t kFreeBufferBytes = 6u << 20;  // buffers that are not charged, at least
+constexpr std::uint64_t kFreeBufferShare = 32;        // of the limit, if that is more
 
 constexpr std::uint64_t round_page(std::uint64_t bytes) noexcept {
     return (bytes + kPage - 1) & ~(kPage - 1);
@@ -108,7 +110,7 @@ void SegmentPool::give_up_idle_locked(std::uint64_t limit) noexcept {
 }
 
 bool SegmentPool::charge_locked(std::uint64_t bytes) noexcept {
-    const std::uint64_t limit = memory_limit();
+    const std::uint64_t limit = budget();
     give_up_idle_locked(limit - std::min(bytes, limit));
     const std::uint64_t charged = charged_.load(std::memory_order_relaxed);
     if (charged + bytes > limit) return false;
@@ -152,7 +154,7 @@ void SegmentPool::release(std::uint32_t segment) noexcept {
         }
     }
     free_charged_.push_back(segment);
-    give_up_idle_locked(memory_limit());
+    give_up_idle_locked(budget());
 }
 
 std::optional<std::uint32_t> SegmentPool::find_run(std::uint32_t units) noexcept {
@@ -293,7 +295,7 @@ bool SegmentPool::release_freed_memory() noexcept {
             mark_run(range.first_unit, range.units, false);
         }
     }
-    give_up_idle_locked(memory_limit());
+    give_up_idle_locked(budget());
     if (freed_.empty() && freed_elsewhere_.empty())
         has_freed_.store(false, std::memory_order_relaxed);
     return !freed_.empty();
@@ -301,7 +303,7 @@ bool SegmentPool::release_freed_memory() noexcept {
 
 bool SegmentPool::begin_upload(std::uint64_t bytes) noexcept {
     const std::uint64_t before = upload_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-    if (before + bytes <= memory_limit() / 2) return true;
+    if (before + bytes <= budget() / 2) return true;
     end_upload(bytes);
     return false;
 }
@@ -324,8 +326,22 @@ bool SegmentPool::set_limit(std::uint64_t bytes) {
     make_room(free_released_, released);
     make_room(freed_, freed);
     limit_.store(bytes, std::memory_order_relaxed);
-    give_up_idle_locked(bytes);
+    give_up_idle_locked(budget());
     return true;
+}
+
+std::uint64_t SegmentPool::budget() const noexcept {
+    const std::uint64_t limit = memory_limit();
+    const std::uint64_t buffers = buffer_bytes_.load(std::memory_order_relaxed);
+    const std::uint64_t free = std::max(kFreeBufferBytes, limit / kFreeBufferShare);
+    return limit - std::min(buffers - std::min(buffers, free), limit / 2);
+}
+
+void SegmentPool::charge_buffers(std::uint64_t before, std::uint64_t now) noexcept {
+    buffer_bytes_.fetch_add(now - before, std::memory_order_relaxed);
+    if (now <= before) return;
+    const std::lock_guard guard(lock_);
+    give_up_idle_locked(budget());
 }
 
 void SegmentPool::skip_sequences_to(std::uint64_t cas) noexcept {

@@ -90,6 +90,12 @@ class SegmentPool {
     /// Throws std::bad_alloc, with nothing changed.
     bool set_limit(std::uint64_t bytes);
 
+    /// Memory that counts against the budget but that nobody here can give up (buffers of
+    /// connections) has changed from `before` to `now` bytes. A little of it is free, the rest is
+    /// taken off what segments and indexes may have, down to half of the limit (`budget`). Any
+    /// thread.
+    void charge_buffers(std::uint64_t before, std::uint64_t now) noexcept;
+
     /// Never reused, process-wide, growing: names a filling of a segment and orders CAS values.
     std::uint64_t next_sequence() noexcept {
         return sequence_.fetch_add(1, std::memory_order_relaxed);
@@ -108,12 +114,14 @@ class SegmentPool {
     /// Units that a budget can have in use at the same time, those lent to scans included.
     std::uint32_t units_for(std::uint64_t limit) const noexcept;
     std::uint64_t memory_limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+    /// What is left of the limit for segments and indexes.
+    std::uint64_t budget() const noexcept;
     std::uint64_t limit_max() const noexcept { return limit_max_; }
     std::uint64_t charged_bytes() const noexcept {
         return charged_.load(std::memory_order_relaxed);
     }
-    /// More is charged than the budget allows, because it was lowered.
-    bool over_limit() const noexcept { return charged_bytes() > memory_limit(); }
+    /// More is charged than the budget allows, because it has become smaller.
+    bool over_limit() const noexcept { return charged_bytes() > budget(); }
 
  private:
     struct FreedRange {
@@ -136,6 +144,7 @@ class SegmentPool {
     void mark_run(std::uint32_t first, std::uint32_t units, bool used) noexcept;
 
     std::atomic<std::uint64_t> limit_;
+    std::atomic<std::uint64_t> buffer_bytes_{0};  // see charge_buffers
     std::uint64_t limit_max_;
     std::uint32_t segment_bytes_;
     unsigned segment_shift_;

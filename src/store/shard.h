@@ -317,7 +317,7 @@ class Shard {
                 std::uint32_t now) noexcept;
     ItemHeader current_header(const Handle& handle) const noexcept;
     std::uint32_t index_pages_wanted() const noexcept;
-    std::uint64_t share_bytes() const noexcept { return pool_.memory_limit() / sharers_; }
+    std::uint64_t share_bytes() const noexcept { return pool_.budget() / sharers_; }
     std::expected<Handle, StoreError> rewrite(const Handle& handle, std::uint32_t exptime,
                                               std::uint32_t bits, std::uint64_t cas,
                                               std::uint32_t now) noexcept;

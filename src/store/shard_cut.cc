@@ -203,7 +203,7 @@ bool Shard::has_flushed_segments() const noexcept {
 bool Shard::keep_lowered_limit(std::uint32_t now) noexcept {
     if (index_.resizing() && resize_index_step(now)) return true;
     if (index_.wants_shrinking() && shrink_index()) return true;  // Housekeeping goes on with it.
-    if (ghost_.bytes() > share_bytes() / kGhostShare) {
+    if (ghost_.oversized(index_.count()) && ghost_.bytes() > share_bytes() / kGhostShare) {
         ghost_.forget();
         return true;
     }

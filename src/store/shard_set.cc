@@ -135,8 +135,19 @@ bool ShardSet::set_memory_limit(std::uint64_t bytes) noexcept {
     return true;
 }
 
+void ShardSet::charge_buffers(std::uint64_t before, std::uint64_t now) noexcept {
+    for (const auto& pool : pools_)
+        pool->charge_buffers(before / pools_.size(), now / pools_.size());
+}
+
 void ShardSet::skip_cas_to(std::uint64_t cas) noexcept {
     for (const auto& pool : pools_) pool->skip_sequences_to(cas);
+}
+
+std::uint64_t ShardSet::budget() const noexcept {
+    std::uint64_t bytes = 0;
+    for (const auto& pool : pools_) bytes += pool->budget();
+    return bytes;
 }
 
 std::uint64_t ShardSet::charged_bytes() const noexcept {

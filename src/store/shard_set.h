@@ -88,12 +88,19 @@ class ShardSet {
     /// large, or too small for the segments that every shard has open; nothing is changed.
     bool set_memory_limit(std::uint64_t bytes) noexcept;
 
+    /// Buffers of connections have changed from `before` to `now` bytes. They count against the
+    /// limit: see SegmentPool::charge_buffers; what items have to give up for them, housekeeping
+    /// reclaims. Any thread.
+    void charge_buffers(std::uint64_t before, std::uint64_t now) noexcept;
+
     /// Restored items keep their CAS: later ones must be larger.
     void skip_cas_to(std::uint64_t cas) noexcept;
 
     std::uint64_t memory_limit() const noexcept {
         return memory_limit_.load(std::memory_order_relaxed);
     }
+    /// What is left of the limit for segments and indexes.
+    std::uint64_t budget() const noexcept;
     std::uint64_t charged_bytes() const noexcept;
     std::uint32_t segment_bytes() const noexcept;
 

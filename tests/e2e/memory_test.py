@@ -1,5 +1,7 @@
 """Memory as the operator sees it: the limit at run time, full caches, values of any size, clients that vanish."""
 
+import os
+import threading
 import unittest
 
 import harness
@@ -53,6 +55,63 @@ class LimitAtRunTimeTest(harness.ServerCase):
         client.expect(self, b"cache_memlimit 1000000000\r\n", b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n")
 
 
+@unittest.skipIf("SHARDMILL_SANITIZED" in os.environ, "a sanitizer's allocator keeps what was freed")
+class WholeProcessTest(harness.ServerCase):
+    """-m is for the process: five percent and 16 MiB over it at most, whatever clients hold."""
+    SETTINGS = {"memory": 64}
+    OPTIONS = ("-t", "4", "-c", "4000")
+    BOUND = 64 * MIB * 105 // 100 + 16 * MIB
+
+    def check(self, what):
+        resident = self.server.resident_bytes()
+        self.assertLess(resident, self.BOUND, f"{resident >> 20} MiB {what}: {self.connect().stats()}")
+
+    def flood(self, clients, prefix):
+        """More than is served, from several clients at once."""
+        block = b"".join(b"set %s%d 0 0 100 noreply\r\n%s\r\n" % (prefix, i, b"v" * 100) for i in range(20_000))
+        threads = [threading.Thread(target=client.send, args=(block.replace(prefix, prefix + b"%d-" % n),))
+                   for n, client in enumerate(clients)]
+        for thread in threads:
+            thread.start()
+        most = 0
+        while any(thread.is_alive() for thread in threads):
+            most = max(most, self.server.resident_bytes())
+        for thread in threads:
+            thread.join()
+        for client in clients:
+            self.assertEqual(client.ask("mn"), "MN")
+        self.assertLess(most, self.BOUND, f"{most >> 20} MiB during the flood")
+
+    def test_items_index_and_buffers_stay_within_it(self):
+        client = self.connect()
+        full_budget = int(client.stats()["budget_bytes"])
+        self.assertEqual(full_budget, 64 * MIB, "a few connections cost nothing")
+        self.flood([self.connect() for _ in range(8)], b"a")
+        self.flood([self.connect() for _ in range(8)], b"b")
+        fill(client, 80)
+        self.check("full")
+        others = []
+        for i in range(1500):
+            other = self.server.connect()
+            other.send(b"set half%d 0 0 9000\r\n" % i + b"x" * 4500)
+            others.append(other)
+        harness.wait_for(lambda: int(client.stats()["read_buf_bytes"]) >= 1500 * 9000)
+        fill(client, 80, prefix=b"more")
+        self.assertTrue(harness.wait_for(lambda: self.server.resident_bytes() < self.BOUND))
+        stats = client.stats()
+        self.assertLess(int(stats["budget_bytes"]), full_budget - 10 * MIB)
+        self.assertLessEqual(int(stats["charged_bytes"]), int(stats["budget_bytes"]) + MIB)
+        for i, other in enumerate(others):
+            other.send(b"y" * 4500 + b"\r\n")
+        for other in others:
+            self.assertEqual(other.line(), b"STORED")
+            other.close()
+        # All of it is for items again.
+        self.assertTrue(harness.wait_for(lambda: int(client.stats()["budget_bytes"]) == full_budget))
+        fill(client, 80, prefix=b"again")
+        self.check("at the end")
+
+
 class VanishingClientsTest(harness.ServerCase):
     SETTINGS = {"memory": 64}
 
@@ -103,7 +162,7 @@ class VanishingClientsTest(harness.ServerCase):
 
 
 class WithoutEvictionTest(harness.ServerCase):
-    OPTIONS = ("-M",)
+    OPTIONS = ("-M", "-t", "1")  # one reactor's buffers cost nothing: what is full stays so
     SETTINGS = {"memory": 32}
 
     def test_a_full_store_refuses_and_a_failed_set_takes_the_old_value(self):

@@ -89,6 +89,30 @@ TEST_F(MemoryLimitTest, AnIndexThatIsTooLargeShrinks) {
     EXPECT_EQ(check_items(300'000, 0), 300'000);
 }
 
+TEST_F(MemoryLimitTest, BuffersOfConnectionsTakeTheirMemoryFromTheItemsStepByStep) {
+    make(32 * kMiB);
+    fill(300'000);
+    const std::uint64_t ghosts = shard_->stats().ghost_bytes;
+    ASSERT_GT(ghosts, 0u);
+    pool_->charge_buffers(0, 14 * kMiB);
+    ASSERT_EQ(pool_->budget(), 24 * kMiB);
+    ASSERT_TRUE(pool_->over_limit());
+    const std::uint64_t before = pool_->charged_bytes();
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(set(fmt::format("more{}", i), value(i)));
+    EXPECT_LE(pool_->charged_bytes(), before) << "requests do not do the housekeeping's work";
+    EXPECT_GT(keep_house(), 10);
+    EXPECT_LE(pool_->charged_bytes(), 24 * kMiB);
+    EXPECT_GT(pool_->charged_bytes(), 22 * kMiB);
+    EXPECT_EQ(shard_->stats().ghost_bytes, ghosts) << "a quarter less is no reason to forget";
+    // A limit that is lowered counts with them.
+    ASSERT_TRUE(pool_->set_limit(16 * kMiB));
+    keep_house();
+    EXPECT_LE(pool_->charged_bytes(), 8 * kMiB);
+    pool_->charge_buffers(14 * kMiB, 0);
+    fill(150'000);
+    EXPECT_GT(pool_->charged_bytes(), 15 * kMiB);
+}
+
 TEST_F(MemoryLimitTest, StoringGoesOnWhileTheLimitIsExceeded) {
     make(32 * kMiB);
     fill(150'000);

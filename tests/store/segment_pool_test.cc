@@ -85,6 +85,26 @@ TEST_F(SegmentPoolTest, KeptSegmentsGiveWayToRunsAndIndexes) {
     EXPECT_EQ(more, kLimit / 4 / kSegment);
 }
 
+TEST_F(SegmentPoolTest, BuffersTakeFromTheBudgetWhatTheyHoldOverALittle) {
+    constexpr std::uint64_t kMiB = 1u << 20;
+    SegmentPool pool({64 * kMiB, kSegment, 1u << 20});
+    pool.charge_buffers(0, 6 * kMiB);
+    EXPECT_EQ(pool.budget(), 64 * kMiB) << "so much is free";
+    std::set<std::uint32_t> held;
+    while (const auto segment = pool.acquire()) held.insert(*segment);
+    for (const std::uint32_t segment : held) pool.release(segment);
+    pool.charge_buffers(6 * kMiB, 16 * kMiB);
+    EXPECT_EQ(pool.budget(), 54 * kMiB);
+    EXPECT_LE(pool.charged_bytes(), 54 * kMiB) << "what nobody uses gives way at once";
+    pool.charge_buffers(0, 500 * kMiB);
+    EXPECT_EQ(pool.budget(), 32 * kMiB) << "half of the limit is for items, whatever comes";
+    pool.charge_buffers(516 * kMiB, 0);
+    EXPECT_EQ(pool.budget(), pool.memory_limit());
+    ASSERT_TRUE(pool.charge(64 * kMiB)) << "and all of it, once the buffers are gone";
+    pool.charge_buffers(0, 7 * kMiB);
+    EXPECT_TRUE(pool.over_limit());
+}
+
 TEST_F(SegmentPoolTest, AllOfTheKeptSegmentsCanBecomeARun) {
     constexpr std::uint64_t kLarge = 64u << 20;
     SegmentPool pool({kLarge, kSegment, 1u << 20});
