@@ -18,6 +18,8 @@ constexpr std::uint64_t kAddressable = std::uint64_t{1} << 37;  // 35 bits of fo
 constexpr std::size_t kFreedBatch = 256;
 constexpr std::uint64_t kReleaseBytes = 4u << 20;     // given back in one go, at least
 constexpr std::uint64_t kReleaseShare = 8;            // of what waits, if that is more
+constexpr std::size_t kIdleRuns = 64;                 // released runs whose memory is kept, at most
+constexpr std::uint64_t kIdleRunShare = 16;           // of the limit, that they hold at most
 constexpr std::uint64_t kFreeBufferBytes = 6u << 20;  // buffers that are not charged, at least
 constexpr std::uint64_t kFreeBufferShare = 32;        // of the limit, if that is more
 
@@ -62,6 +64,7 @@ SegmentPool::SegmentPool(const Config& config)
     free_charged_.reserve(units_for(config.memory_limit));
     free_released_.reserve(units_for(config.memory_limit));
     run_used_.resize(units_ - single_units_);
+    idle_runs_.reserve(kIdleRuns + 1);
     freed_.reserve(units_for(config.memory_limit));
 }
 
@@ -98,6 +101,9 @@ SegmentPool::~SegmentPool() {
 
 /// Memory kept for reuse gives way until `limit` is kept, or enough of it is on its way back.
 void SegmentPool::give_up_idle_locked(std::uint64_t limit) noexcept {
+    while (charged_.load(std::memory_order_relaxed) > limit && !idle_runs_.empty()) {
+        give_up_idle_run();
+    }
     std::uint64_t charged = charged_.load(std::memory_order_relaxed);
     while (charged > limit && !free_charged_.empty() && freed_.size() < freed_.capacity()) {
         freed_.push_back({.first_unit = free_charged_.back(), .units = 1, .bytes = segment_bytes_});
@@ -186,17 +192,69 @@ std::optional<std::uint32_t> SegmentPool::acquire_run(std::uint64_t bytes, Excee
     const std::uint64_t rounded = round_page(bytes);
     const auto units = static_cast<std::uint32_t>((rounded + segment_bytes_ - 1) >> segment_shift_);
     const std::lock_guard guard(lock_);
-    const auto start = find_run(units);
+    const std::optional<FreedRange> idle = take_idle_run(units, rounded);
+    const std::optional<std::uint32_t> start =
+        idle ? idle->first_unit - single_units_ : find_run(units);
     if (!start) return std::nullopt;
-    if (!charge_locked(rounded)) {
-        if (exceed == Exceed::No) return std::nullopt;
-        charged_.fetch_add(rounded, std::memory_order_relaxed);
+    const std::uint64_t more = rounded - (idle ? idle->bytes : 0);
+    if (!charge_locked(more)) {
+        if (exceed == Exceed::No) {
+            if (idle) release_charged_run(*idle);
+            return std::nullopt;
+        }
+        charged_.fetch_add(more, std::memory_order_relaxed);
     }
     const std::uint32_t first = *start + single_units_;
-    mark_run(first, units, true);
-    run_hint_ = *start + units;
+    if (!idle) {
+        mark_run(first, units, true);
+        run_hint_ = *start + units;
+    }
     new (&segments_[first]) Segment{};
     return first;
+}
+
+/// The largest of the kept runs that is one of `units` and not more than `bytes`: what it lacks can
+/// be added to it, what it had too much could not be told from it later.
+std::optional<SegmentPool::FreedRange> SegmentPool::take_idle_run(std::uint32_t units,
+                                                                  std::uint64_t bytes) noexcept {
+    auto best = idle_runs_.end();
+    for (auto run = idle_runs_.begin(); run != idle_runs_.end(); ++run) {
+        if (run->units != units || run->bytes > bytes) continue;
+        if (best == idle_runs_.end() || run->bytes > best->bytes) best = run;
+    }
+    if (best == idle_runs_.end()) return std::nullopt;
+    const FreedRange run = *best;
+    idle_runs_.erase(best);
+    idle_run_bytes_ -= run.bytes;
+    return run;
+}
+
+/// Keeps a run for the next item of its size, older ones give way; a large one goes back to the
+/// system.
+void SegmentPool::release_charged_run(const FreedRange& run) noexcept {
+    const std::uint64_t most = memory_limit() / kIdleRunShare;
+    idle_runs_.push_back(run);
+    idle_run_bytes_ += run.bytes;
+    while (idle_runs_.size() > kIdleRuns || idle_run_bytes_ > most) give_up_idle_run();
+}
+
+void SegmentPool::give_up_idle_run() noexcept {
+    const FreedRange run = idle_runs_.front();
+    idle_runs_.erase(idle_runs_.begin());
+    idle_run_bytes_ -= run.bytes;
+    charged_.fetch_sub(run.bytes, std::memory_order_relaxed);
+    free_run(run);
+}
+
+void SegmentPool::free_run(const FreedRange& run) noexcept {
+    try {
+        freed_.push_back(run);
+        freed_bytes_ += run.bytes;
+    } catch (const std::bad_alloc&) {
+        return;  // These addresses and their pages are lost to the pool; the books stay right but
+                 // for them.
+    }
+    has_freed_.store(true, std::memory_order_relaxed);
 }
 
 void SegmentPool::release_run(std::uint32_t segment, std::uint64_t bytes) noexcept {
@@ -205,16 +263,14 @@ void SegmentPool::release_run(std::uint32_t segment, std::uint64_t bytes) noexce
     const bool charged = segments_[segment].charged;
     segments_[segment].~Segment();
     new (&segments_[segment]) Segment{};
+    const FreedRange run{.first_unit = segment, .units = units, .bytes = rounded};
     const std::lock_guard guard(lock_);
-    if (charged) charged_.fetch_sub(rounded, std::memory_order_relaxed);
-    try {
-        freed_.push_back({.first_unit = segment, .units = units, .bytes = rounded});
-        freed_bytes_ += rounded;
-    } catch (const std::bad_alloc&) {
-        return;  // These addresses and their pages are lost to the pool; the books stay right but
-                 // for them.
+    if (charged) {
+        release_charged_run(run);
+        give_up_idle_locked(budget());
+    } else {
+        free_run(run);
     }
-    has_freed_.store(true, std::memory_order_relaxed);
 }
 
 bool SegmentPool::charge(std::uint64_t bytes) noexcept {

@@ -55,8 +55,9 @@ class SegmentPool {
     std::optional<std::uint32_t> acquire(Exceed exceed = Exceed::No) noexcept;
     void release(std::uint32_t segment) noexcept;
 
-    /// Contiguous units for one large item, charged with `bytes` rounded up to pages. nullopt:
-    /// budget or addresses.
+    /// Contiguous units for one large item, charged with `bytes` rounded up to pages. Memory of a
+    /// run that was released and is not larger is used again, where there is one. nullopt: budget
+    /// or addresses.
     std::optional<std::uint32_t> acquire_run(std::uint64_t bytes,
                                              Exceed exceed = Exceed::No) noexcept;
     void release_run(std::uint32_t segment, std::uint64_t bytes) noexcept;
@@ -138,6 +139,10 @@ class SegmentPool {
 
     bool charge_locked(std::uint64_t bytes) noexcept;
     void give_up_idle_locked(std::uint64_t limit) noexcept;
+    void release_charged_run(const FreedRange& run) noexcept;
+    void give_up_idle_run() noexcept;
+    std::optional<FreedRange> take_idle_run(std::uint32_t units, std::uint64_t bytes) noexcept;
+    void free_run(const FreedRange& run) noexcept;
     bool reserve_addresses(std::uint64_t limit, std::uint64_t item_bytes_max) noexcept;
     std::size_t take_freed(std::span<FreedRange> batch) noexcept;
     std::optional<std::uint32_t> find_run(std::uint32_t units) noexcept;
@@ -166,8 +171,10 @@ class SegmentPool {
     std::vector<std::uint32_t> free_released_;  // memory given back, not charged
     std::vector<bool> run_used_;                // of the units from single_units_ on
     std::uint32_t run_hint_ = 0;
-    std::vector<FreedRange> freed_;  // waiting for madvise
-    std::uint64_t freed_bytes_ = 0;  // of those
+    std::vector<FreedRange> idle_runs_;  // memory still there and charged, the oldest first
+    std::uint64_t idle_run_bytes_ = 0;   // of those
+    std::vector<FreedRange> freed_;      // waiting for madvise
+    std::uint64_t freed_bytes_ = 0;      // of those
     std::vector<FreedElsewhere> freed_elsewhere_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <vector>
 
 namespace shardmill::store {
 namespace {
@@ -32,12 +33,12 @@ TEST_F(SegmentPoolTest, HandsOutDistinctSegmentsUpToTheLimit) {
 }
 
 TEST_F(SegmentPoolTest, RunsAreContiguousAndChargedByThePage) {
-    const auto run = pool_.acquire_run(200'001);
+    const auto run = pool_.acquire_run(300'001);
     ASSERT_TRUE(run);
-    EXPECT_EQ(pool_.charged_bytes(), 200'704u);
-    std::memset(pool_.data(*run), 1, 200'001);
-    pool_.segment(*run).capacity = 200'704;
-    pool_.release_run(*run, 200'001);
+    EXPECT_EQ(pool_.charged_bytes(), 303'104u);
+    std::memset(pool_.data(*run), 1, 300'001);
+    pool_.segment(*run).capacity = 303'104;
+    pool_.release_run(*run, 300'001);
     EXPECT_EQ(pool_.charged_bytes(), 0u);
     pool_.release_freed_memory();
     EXPECT_EQ(pool_.data(*run)[0], 0) << "the pages went back to the system";
@@ -54,6 +55,7 @@ TEST_F(SegmentPoolTest, LockedPagesGoBackToTheSystemToo) {
     std::memset(pool_.data(*run), 1, kBytes);
     pool_.segment(*run).capacity = kBytes;
     pool_.release_run(*run, kBytes);
+    ASSERT_TRUE(pool_.set_limit(0));
     pool_.release_freed_memory();
     EXPECT_EQ(pool_.data(*run)[0], 0);
 }
@@ -122,7 +124,35 @@ TEST_F(SegmentPoolTest, FindsRunsAgainAfterManySizes) {
         pool_.release_run(*run, bytes);
         pool_.release_freed_memory();
     }
-    EXPECT_EQ(pool_.charged_bytes(), 0u);
+    EXPECT_LE(pool_.charged_bytes(), kLimit / 16);
+}
+
+TEST_F(SegmentPoolTest, ARunThatWasReleasedServesTheNextOfItsSizeWithoutNewPages) {
+    const auto run = pool_.acquire_run(100'000);
+    ASSERT_TRUE(run);
+    std::memset(pool_.data(*run), 1, 100'000);
+    pool_.release_run(*run, 100'000);
+    pool_.release_freed_memory();
+    EXPECT_EQ(pool_.charged_bytes(), 102'400u) << "kept memory is charged";
+
+    EXPECT_NE(pool_.acquire_run(90'000), run) << "smaller: its charge could not be told";
+    EXPECT_EQ(pool_.acquire_run(110'000), run) << "larger, in as many segments";
+    EXPECT_EQ(pool_.data(*run)[0], 1) << "the pages were still there";
+    EXPECT_EQ(pool_.charged_bytes(), 90'112u + 110'592u);
+    EXPECT_NE(pool_.acquire_run(110'000), run) << "once only";
+}
+
+TEST_F(SegmentPoolTest, KeptRunsGiveWayToSegmentsAndToYoungerRuns) {
+    std::vector<std::uint32_t> runs;
+    for (int i = 0; i < 10; ++i) runs.push_back(pool_.acquire_run(100'000).value());
+    for (const std::uint32_t run : runs) pool_.release_run(run, 100'000);
+    EXPECT_EQ(pool_.charged_bytes(), 2 * 102'400u) << "no more than a sixteenth of the limit";
+    EXPECT_EQ(pool_.acquire_run(100'000), runs[9 - 1]) << "the youngest are kept";
+
+    std::size_t segments = 0;
+    while (pool_.acquire()) ++segments;
+    EXPECT_EQ(segments, (kLimit - 102'400) / kSegment) << "all but what is in use";
+    EXPECT_FALSE(pool_.acquire_run(100'000));
 }
 
 TEST_F(SegmentPoolTest, SequencesOnlyGrow) {
