@@ -41,6 +41,12 @@ std::uint32_t receive_buffers(const config::Config& config, std::uint32_t bytes_
     return static_cast<std::uint32_t>(std::bit_floor(std::clamp<std::uint64_t>(share, 64, 256)));
 }
 
+/// Kept for reuse as long as they are needed every second, and charged to the memory limit.
+std::uint32_t kept_buffer_bytes(const config::Config& config) {
+    const std::uint64_t share = config.memory_limit / 16 / config.reactors;
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(share, 2u << 20, 32u << 20));
+}
+
 }  // namespace
 
 net::ServerConfig server_config(const config::Config& config) {
@@ -72,6 +78,7 @@ net::ServerConfig server_config(const config::Config& config) {
     server.job_keys = config.job_keys;
     server.requests_per_event = config.requests_per_event;
     server.receive_buffers = receive_buffers(config, server.receive_buffer_bytes);
+    server.kept_buffer_bytes = kept_buffer_bytes(config);
     for (const config::ListenAddress& address : config.udp_listen) {
         server.udp.push_back({.host = address.host,
                               .port = address.port,

@@ -61,7 +61,7 @@ Buffer BufferPool::take(std::size_t bytes) noexcept {
 void BufferPool::give_back(Buffer& buffer) noexcept {
     if (buffer.memory == nullptr) return;
     bytes_in_use_ -= buffer.capacity;
-    if (bytes_kept_ + buffer.capacity <= kKeptBytes) {
+    if (bytes_kept_ + buffer.capacity <= kept_bytes_max_) {
         kept_[class_of(buffer.capacity, kSmallestShift)].push_back(buffer.memory);
         bytes_kept_ += buffer.capacity;
     } else {

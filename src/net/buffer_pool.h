@@ -23,14 +23,17 @@ struct Buffer {
     std::string_view view() const noexcept { return {memory + begin, size()}; }
 };
 
-/// Input and output buffers of one reactor's connections, in sizes of powers of two. A few are kept
+/// Input and output buffers of one reactor's connections, in sizes of powers of two. Some are kept
 /// for the next one who needs them, the rest goes back: large ones to the system at once, because
-/// an allocator would hold on to many times what is in use. One thread.
+/// an allocator would hold on to many times what is in use. What is kept has to be enough for a
+/// turn of large replies: mapping memory anew costs several times what sending from it does. One
+/// thread.
 class BufferPool {
  public:
     static constexpr std::uint32_t kSmallest = 4u << 10;
 
-    BufferPool() = default;
+    /// `kept_bytes_max`: of buffers that are in nobody's hands.
+    explicit BufferPool(std::uint64_t kept_bytes_max) noexcept : kept_bytes_max_(kept_bytes_max) {}
     ~BufferPool();
     BufferPool(const BufferPool&) = delete;
     BufferPool& operator=(const BufferPool&) = delete;
@@ -54,9 +57,9 @@ class BufferPool {
 
  private:
     static constexpr std::uint32_t kSmallestShift = 12;
-    static constexpr std::size_t kClasses = 20;            // 4 KiB to 2 GiB
-    static constexpr std::uint64_t kKeptBytes = 1u << 20;  // of all sizes together
+    static constexpr std::size_t kClasses = 20;  // 4 KiB to 2 GiB
 
+    const std::uint64_t kept_bytes_max_;
     std::array<std::vector<char*>, kClasses> kept_;
     std::uint64_t bytes_in_use_ = 0;
     std::uint64_t bytes_kept_ = 0;

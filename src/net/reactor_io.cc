@@ -40,6 +40,7 @@ ReactorIo::ReactorIo(const ServerConfig& config, std::uint32_t reactor, Executor
       reactor_(reactor),
       executor_(executor),
       quota_(quota),
+      buffers_(config.kept_buffer_bytes),
       account_(executor),
       table_(reactor) {}
 

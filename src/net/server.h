@@ -66,6 +66,8 @@ struct ServerConfig {
     std::uint32_t batch_operations_max = 512;        // operations handed to the executor at once
     std::uint32_t receive_buffers = 256;             // per reactor, power of two
     std::uint32_t receive_buffer_bytes = 16u << 10;  // each
+    std::uint32_t kept_buffer_bytes = 1u << 20;      // input and output buffers kept for reuse, per
+                                                     // reactor
     std::uint32_t datagram_buffers = 64;  // for UDP, per reactor, power of two; 64 KiB each, which
                                           // are only touched as far as they are filled
     std::uint32_t datagrams_max = 256;    // requests of UDP under way, per reactor

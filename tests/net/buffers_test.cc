@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kMiB = 1u << 20;
 
 TEST(BufferPoolTest, KeepsALittleAndGivesUpWhatNobodyNeeds) {
-    BufferPool pool;
+    BufferPool pool(kMiB);
     std::vector<Buffer> buffers;
     for (int i = 0; i < 100; ++i) buffers.push_back(pool.take(100'000));
     for (Buffer& buffer : buffers) buffer.memory[buffer.capacity - 1] = 'x';
@@ -37,7 +37,7 @@ TEST(BufferPoolTest, KeepsALittleAndGivesUpWhatNobodyNeeds) {
 }
 
 TEST(BufferPoolTest, WhatIsFilledSurvivesGrowth) {
-    BufferPool pool;
+    BufferPool pool(kMiB);
     Buffer buffer;
     std::string expected;
     for (int i = 0; i < 300; ++i) {
@@ -50,7 +50,7 @@ TEST(BufferPoolTest, WhatIsFilledSurvivesGrowth) {
 }
 
 TEST(BufferPoolTest, ABufferThatIsNeverEmptyStaysSmall) {
-    BufferPool pool;
+    BufferPool pool(kMiB);
     Buffer buffer;
     std::uint64_t written = 0;
     std::uint64_t read = 0;

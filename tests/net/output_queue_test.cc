@@ -47,7 +47,7 @@ struct Filled {
         queue.append(pool, "the end");
         all += "the end";
     }
-    BufferPool pool;
+    BufferPool pool{1u << 20};
     Releases executor;
     std::vector<std::string> values;
     std::string all;
@@ -74,7 +74,7 @@ TEST(OutputQueueTest, SendsTextAndPinnedValuesInOrderInPiecesOfAnySize) {
 }
 
 TEST(OutputQueueTest, ReleasesAPinAsSoonAsItsValueIsSent) {
-    BufferPool pool;
+    BufferPool pool{1u << 20};
     Releases executor;
     OutputQueue queue;
     queue.append(pool, "ab");
