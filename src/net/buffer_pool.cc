@@ -88,7 +88,7 @@ void BufferPool::ensure_room(Buffer& buffer, std::size_t bytes) noexcept {
     const std::size_t size = buffer.size();
     // What was taken off the front makes room, too: else a buffer that is never quite empty would
     // grow for ever.
-    if (buffer.begin >= size && size + bytes <= buffer.capacity) {
+    if (buffer.begin != 0 && buffer.begin >= size && size + bytes <= buffer.capacity) {
         std::memcpy(buffer.memory, buffer.data(), size);
         buffer.begin = 0;
         buffer.end = static_cast<std::uint32_t>(size);
@@ -102,6 +102,7 @@ void BufferPool::ensure_room(Buffer& buffer, std::size_t bytes) noexcept {
 }
 
 void BufferPool::append(Buffer& buffer, std::string_view bytes) noexcept {
+    if (bytes.empty()) return;
     ensure_room(buffer, bytes.size());
     std::memcpy(buffer.memory + buffer.end, bytes.data(), bytes.size());
     buffer.end += static_cast<std::uint32_t>(bytes.size());

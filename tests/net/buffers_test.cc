@@ -49,6 +49,16 @@ TEST(BufferPoolTest, WhatIsFilledSurvivesGrowth) {
     pool.give_back(buffer);
 }
 
+TEST(BufferPoolTest, NothingNeedsNoMemory) {
+    BufferPool pool{kMiB};
+    Buffer buffer;
+    pool.append(buffer, {});
+    EXPECT_EQ(pool.bytes_in_use(), 0u);
+    pool.ensure_room(buffer, 0);
+    EXPECT_NE(buffer.memory, nullptr);
+    pool.give_back(buffer);
+}
+
 TEST(BufferPoolTest, ABufferThatIsNeverEmptyStaysSmall) {
     BufferPool pool(kMiB);
     Buffer buffer;
